@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+const root = `${import.meta.dirname}/../..`;
+
+/** One project a suite, so that `npx vitest --project e2e` runs one alone. Only e2e files wait for each other: they share the machine's Postfix. */
+const suite = (name: string, timeoutMs: number, extra: object = {}) => ({
+  test: { name, root, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: 120_000, ...extra },
+});
+
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      suite('unit', 10_000),
+      suite('property', 60_000),
+      suite('golden', 10_000),
+      suite('contract', 30_000),
+      suite('integration', 60_000),
+      suite('e2e', 120_000, { fileParallelism: false, pool: 'forks' }),
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['src/mail/**', 'src/wire/**', 'src/settings/**', 'src/snapshot/**', 'src/decide/**', 'src/answers/**'],
+    },
+  },
+});
