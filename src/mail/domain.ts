@@ -40,13 +40,13 @@ export function parseDomain(text: string): Result<Domain, string> {
   if (long !== undefined) return fail(`has the label "${long.slice(0, 20)}…", which is longer than 63 octets`);
   const odd = labels.find((label) => !LABEL.test(label));
   if (odd !== undefined) return fail(`has the label "${odd}"; letters, digits and inner hyphens are allowed`);
-  if (/^[0-9]+$/.test(labels.at(-1) ?? '')) return fail('ends in a number, as only an IP address does');
+  if (/(?:^|\.)[0-9]+$/.test(ascii)) return fail('ends in a number, as only an IP address does');
   return ok(ascii as Domain);
 }
 
 /** The domain as a person reads it: U-labels where there are any. Source: RFC 5890 §2.3.2.1. */
 export function displayDomain(domain: Domain): string {
-  return domain.includes('xn--') ? domainToUnicode(domain) || domain : domain;
+  return domain.includes('xn--') ? domainToUnicode(domain) : domain;
 }
 
 /** True when `domain` is `suffix` or lies under it, at a label boundary. */

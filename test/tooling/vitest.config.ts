@@ -20,7 +20,7 @@ export default defineConfig({
     ],
     coverage: {
       provider: 'v8',
-      include: ['src/mail/**', 'src/wire/**', 'src/settings/**', 'src/snapshot/**', 'src/decide/**', 'src/answers/**'],
+      include: ['src/{mail,dkim,wire,settings,operator,snapshot,decide,answers}/**/*.ts'],
     },
   },
 });

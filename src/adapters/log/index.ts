@@ -1,0 +1,2 @@
+/** The face of the log. */
+export { createLog, type LogOptions } from './log.ts';

@@ -1,0 +1,165 @@
+/**
+ * What Postern counts, as Prometheus metrics.
+ * Never keeps a label with unbounded values: no address, no recipient, no queue id, and own domains up to a limit.
+ * Source: Prometheus text format 0.0.4.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Clock, DecisionLabels, Door, Meters, SnapshotState } from '../../services/index.ts';
+
+/** A page of metrics. */
+export type MetricsPage = { readonly contentType: string; readonly body: string };
+
+/** Meters that can be shown. */
+export type PrometheusMeters = Meters & { render(): Promise<MetricsPage> };
+
+/** How many own domains keep their name; the later ones are counted as `other`. */
+const MAX_DOMAINS = 200;
+
+const DOORS = ['policy', 'milter', 'socketmap', 'admin', 'metrics'] as const satisfies readonly Door[];
+
+/** From 50 microseconds, below which an answer from memory stays, to the 10 s that a decision may take at most. */
+const SECONDS = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** Makes the meters, each in a registry of its own. The clock tells the age of the snapshot. */
+export function createMeters(clock: Clock): PrometheusMeters {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'postern_' });
+  const setSnapshot = snapshotGauges(registry, clock);
+  return {
+    countDecision: decisionCounter(registry),
+    countSocketmapAnswer: socketmapCounter(registry),
+    ...doorMeters(registry),
+    setSnapshot,
+    render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+/** One combination of labels, and how often it came since the last scrape. */
+type Cell = { readonly labels: Omit<DecisionLabels, 'domain'> & { readonly domain: string }; pending: number };
+
+/** Counts in cells of our own and hands them over when asked: prom-client builds a text of all labels at each call. */
+function decisionCounter(registry: Registry): Meters['countDecision'] {
+  const cellsByDomain = new Map<string, Cell[]>();
+  new Counter({
+    name: 'postern_decisions_total',
+    help: 'Decisions about recipients, by what was decided and by which rule.',
+    labelNames: ['stage', 'verdict', 'rule', 'enforcement', 'domain'] as const,
+    registers: [registry],
+    collect() {
+      for (const cell of [...cellsByDomain.values()].flat()) {
+        this.inc(cell.labels, cell.pending);
+        cell.pending = 0;
+      }
+    },
+  });
+  const named = new Set<string>();
+  const labelOf = (domain: DecisionLabels['domain']): string => {
+    if (domain === null) return 'none';
+    if (named.size < MAX_DOMAINS) named.add(domain);
+    return named.has(domain) ? domain : 'other';
+  };
+  return ({ stage, verdict, rule, enforcement, domain }) => {
+    const label = labelOf(domain);
+    let cells = cellsByDomain.get(label);
+    if (cells === undefined) cellsByDomain.set(label, (cells = []));
+    let cell = cells.find(
+      ({ labels }) =>
+        labels.rule === rule &&
+        labels.verdict === verdict &&
+        labels.enforcement === enforcement &&
+        labels.stage === stage,
+    );
+    if (cell === undefined) {
+      cell = { labels: { stage, verdict, rule, enforcement, domain: label }, pending: 0 };
+      cells.push(cell);
+    }
+    cell.pending += 1;
+  };
+}
+
+function socketmapCounter(registry: Registry): Meters['countSocketmapAnswer'] {
+  const counter = new Counter({
+    name: 'postern_socketmap_answers_total',
+    help: 'Answers to socketmap queries, by map and status.',
+    labelNames: ['map', 'status'] as const,
+    registers: [registry],
+  });
+  return (map, status) => {
+    counter.inc({ map, status });
+  };
+}
+
+type DoorMeters = Pick<
+  Meters,
+  'observeAnswer' | 'connectionOpened' | 'connectionClosed' | 'countConnectionRefused' | 'countProtocolFault'
+>;
+
+function doorMeters(registry: Registry): DoorMeters {
+  const common = { labelNames: ['door'] as const, registers: [registry] };
+  const seconds = new Histogram({
+    ...common,
+    name: 'postern_answer_seconds',
+    help: 'Time from the last octet of a request to its answer.',
+    buckets: SECONDS,
+  });
+  const connections = new Gauge({ ...common, name: 'postern_connections', help: 'Open connections.' });
+  const refused = new Counter({
+    ...common,
+    name: 'postern_connections_refused_total',
+    help: 'Connections closed at once because there were too many.',
+  });
+  const faults = new Counter({
+    ...common,
+    name: 'postern_protocol_faults_total',
+    help: 'Connections closed because the peer broke the protocol.',
+  });
+  // A rate needs a first value: a counter that appears with its first event hides that event.
+  for (const door of DOORS) {
+    connections.set({ door }, 0);
+    refused.inc({ door }, 0);
+    faults.inc({ door }, 0);
+  }
+  return {
+    observeAnswer(door, value) {
+      seconds.observe({ door }, value);
+    },
+    connectionOpened(door) {
+      connections.inc({ door });
+    },
+    connectionClosed(door) {
+      connections.dec({ door });
+    },
+    countConnectionRefused(door) {
+      refused.inc({ door });
+    },
+    countProtocolFault(door) {
+      faults.inc({ door });
+    },
+  };
+}
+
+function snapshotGauges(registry: Registry, clock: Clock): Meters['setSnapshot'] {
+  const gauge = (name: string, help: string): Gauge => new Gauge({ name, help, registers: [registry] });
+  const revision = gauge('postern_settings_revision', 'The running revision: its hexadecimal digits as a number.');
+  const ownDomains = gauge('postern_own_domains', 'Own domains of the running settings.');
+  const isValid = gauge('postern_settings_valid', '1 while the settings as they stand are the ones that act.');
+  const isUp = gauge('postern_store_up', '1 while the settings can be read.');
+  let liveSince: number | null = null;
+  new Gauge({
+    name: 'postern_snapshot_age_seconds',
+    help: 'How long the running settings have been live.',
+    registers: [registry],
+    collect() {
+      this.set(liveSince === null ? 0 : Math.max(0, clock.now() - liveSince) / 1000);
+    },
+  });
+  return (state: SnapshotState) => {
+    liveSince = state.liveSince;
+    revision.set(state.revisionNumber);
+    ownDomains.set(state.ownDomains);
+    isValid.set(state.settingsValid ? 1 : 0);
+    isUp.set(state.storeUp ? 1 : 0);
+  };
+}

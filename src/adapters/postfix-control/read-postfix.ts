@@ -1,0 +1,182 @@
+/**
+ * What the Postfix at hand says of itself: read with postconf(1), never changed here.
+ * Source: postconf(1), postconf(5), master(5).
+ */
+import { execFile } from 'node:child_process';
+import { networkInterfaces } from 'node:os';
+import { delimiter } from 'node:path';
+import { promisify } from 'node:util';
+import { parseIpAddress, parseIpRange, type IpAddress, type IpRange } from '../../mail/index.ts';
+import { PosternError } from '../../services/index.ts';
+import type { SmtpdListener } from '../../snapshot/index.ts';
+
+const run = promisify(execFile);
+const POSTCONF_TIMEOUT_MS = 10_000;
+/** Debian keeps Postfix's commands where an ordinary user's PATH does not look. */
+const SEARCH_PATH = [process.env['PATH'] ?? '', '/usr/sbin', '/sbin', '/usr/local/sbin'].join(delimiter);
+
+/** A service line of master.cf. */
+export type MasterService = {
+  readonly name: string;
+  readonly type: string;
+  readonly command: string;
+  readonly options: ReadonlyMap<string, string>;
+};
+
+/** The Postfix at hand. */
+export type PostfixFacts = {
+  readonly configDirectory: string;
+  /** Every parameter set in main.cf. Source: postconf -n. */
+  readonly main: ReadonlyMap<string, string>;
+  readonly services: readonly MasterService[];
+  readonly version: string;
+  readonly queueDirectory: string;
+  readonly hostname: string;
+  readonly defaultDatabaseType: string;
+  /** The part of mynetworks that is addresses; `unreadableNetworks` is the rest (tables, files, exclusions). */
+  readonly networks: readonly IpRange[];
+  readonly unreadableNetworks: readonly string[];
+  readonly smtpdListeners: readonly SmtpdListener[];
+  readonly localAddresses: readonly IpAddress[];
+};
+
+const PARAMETERS = [
+  'mynetworks',
+  'inet_interfaces',
+  'queue_directory',
+  'myhostname',
+  'mail_version',
+  'default_database_type',
+] as const;
+
+/**
+ * Reads the Postfix whose configuration lies in `configDirectory`. Null where there is none: no postconf command, or
+ * no main.cf. Errors: PosternError with what postconf says where the configuration is broken.
+ */
+export async function readPostfix(configDirectory: string): Promise<PostfixFacts | null> {
+  // All at once: postconf waits for a second where main.cf was changed just now.
+  const [main, values, serviceLines, optionLines] = await Promise.all([
+    readSettings(configDirectory, ['-n']),
+    readSettings(configDirectory, ['-x', ...PARAMETERS]),
+    postconf(configDirectory, ['-M']),
+    postconf(configDirectory, ['-P']),
+  ]);
+  if (main === null || values === null) return null;
+  const value = (name: (typeof PARAMETERS)[number]): string => values.get(name) ?? '';
+  const services = parseServices(serviceLines ?? '', optionLines ?? '');
+  return {
+    configDirectory,
+    main,
+    services,
+    version: value('mail_version'),
+    queueDirectory: value('queue_directory'),
+    hostname: value('myhostname'),
+    defaultDatabaseType: value('default_database_type'),
+    ...readNetworks(value('mynetworks')),
+    smtpdListeners: listenersOf(services, value('inet_interfaces')),
+    localAddresses: addressesOfThisHost(),
+  };
+}
+
+/** The output of postconf, or null where there is no postconf, no main.cf, or (`-M`, `-P`) no master.cf. */
+async function postconf(configDirectory: string, args: readonly string[]): Promise<string | null> {
+  try {
+    const { stdout } = await run('postconf', ['-c', configDirectory, ...args], {
+      // The messages below are looked at, so they must not come in another language.
+      env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: 'C' },
+      timeout: POSTCONF_TIMEOUT_MS,
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    return stdout;
+  } catch (error) {
+    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
+    if (code === 'ENOENT' || /open \S*\/ma(?:in|ster)\.cf: No such file or directory/.test(stderr ?? '')) return null;
+    const said = (stderr ?? '').trim() || (error instanceof Error ? error.message : String(error));
+    const message = `the Postfix configuration in ${configDirectory} cannot be read: ${said}`;
+    throw new PosternError('POSTERN_POSTFIX_UNREADABLE', message, { cause: error });
+  }
+}
+
+async function readSettings(configDirectory: string, args: readonly string[]): Promise<Map<string, string> | null> {
+  const text = await postconf(configDirectory, args);
+  if (text === null) return null;
+  const settings = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const match = /^([A-Za-z0-9_$-]+) =(?: (.*))?$/.exec(line);
+    if (match?.[1] !== undefined) settings.set(match[1], match[2] ?? '');
+  }
+  return settings;
+}
+
+/** Source: postconf(5), mynetworks: addresses in `[ ]`, tables as `type:name`, files as `/name`, exclusions as `!…`. */
+function readNetworks(text: string): { networks: IpRange[]; unreadableNetworks: string[] } {
+  const networks: IpRange[] = [];
+  const unreadableNetworks: string[] = [];
+  for (const word of text.split(/[\s,]+/).filter((part) => part !== '')) {
+    const range = parseIpRange(word.replace(/^\[([^\]]*)\]/, '$1'));
+    if (range.ok) networks.push(range.value);
+    else unreadableNetworks.push(word);
+  }
+  // An exclusion takes back part of what another word gives: without it the rest would trust too much.
+  return unreadableNetworks.some((word) => word.startsWith('!'))
+    ? { networks: [], unreadableNetworks }
+    : { networks, unreadableNetworks };
+}
+
+/** `postconf -M` prints a service a line, `postconf -P` its `-o` options as `name/type/parameter = value`. */
+function parseServices(serviceLines: string, optionLines: string): MasterService[] {
+  const options = new Map<string, Map<string, string>>();
+  for (const line of optionLines.split('\n')) {
+    const match = /^([^/]+)\/([^/]+)\/([^ ]+) = ?(.*)$/.exec(line);
+    if (match === null) continue;
+    const key = `${match[1] ?? ''}/${match[2] ?? ''}`;
+    const known = options.get(key) ?? new Map<string, string>();
+    options.set(key, known.set(match[3] ?? '', match[4] ?? ''));
+  }
+  return serviceLines
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length >= 8)
+    .map(([name = '', type = '', , , , , , command = '']) => ({
+      name,
+      type,
+      command,
+      options: options.get(`${name}/${type}`) ?? new Map<string, string>(),
+    }));
+}
+
+/** Addresses and ports of inet services that run smtpd or postscreen. Source: master(5), "Service name". */
+function listenersOf(services: readonly MasterService[], inetInterfaces: string): SmtpdListener[] {
+  const words = inetInterfaces.split(/[\s,]+/).filter((word) => word !== '');
+  const isEverywhere = words.length === 0 || words.includes('all');
+  const bound = isEverywhere ? [null] : words.flatMap(addressesOfInterface);
+  return services
+    .filter(({ type, command }) => type === 'inet' && (command === 'smtpd' || command === 'postscreen'))
+    .flatMap(({ name }) => {
+      const match = /^(?:\[([^\]]+)\]:|([^:]+):)?([^:]+)$/.exec(name);
+      const port = PORT_NAMES.get(match?.[3] ?? '') ?? Number(match?.[3]);
+      const host = match?.[1] ?? match?.[2];
+      const addresses = host === undefined ? bound : addressesOfInterface(host);
+      return Number.isInteger(port) ? addresses.map((address) => ({ address, port })) : [];
+    });
+}
+
+/** A name other than these two is some address of this host, and which one only a resolver knows: null, any of them. */
+function addressesOfInterface(word: string): (IpAddress | null)[] {
+  if (word === 'loopback-only') return ['127.0.0.1', '::1'].map((text) => parseIpAddress(text));
+  return [parseIpAddress(word === 'localhost' ? '127.0.0.1' : word.replace(/^\[|\]$/g, ''))];
+}
+
+const PORT_NAMES: ReadonlyMap<string, number> = new Map([
+  ['smtp', 25],
+  ['smtps', 465],
+  ['submissions', 465],
+  ['submission', 587],
+]);
+
+function addressesOfThisHost(): IpAddress[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .map(({ address }) => parseIpAddress(address.replace(/%.*$/, '')))
+    .filter((address) => address !== null);
+}

@@ -1,0 +1,2 @@
+/** The face of the socketmap door. */
+export { openSocketmapDoor, type SocketmapDoorOptions } from './server.ts';

@@ -1,0 +1,141 @@
+/**
+ * A serving Postern from start to drain: loads, opens the doors, says `ready`, watches the files, heeds signals.
+ * SIGHUP reads both files again; SIGTERM and SIGINT drain for at most ten seconds.
+ */
+import { dirname, resolve } from 'node:path';
+import { createLog } from '../adapters/log/index.ts';
+import { openMetricsDoor, type Readiness } from '../adapters/metrics/index.ts';
+import { openPolicyDoor } from '../adapters/policy-server/index.ts';
+import { openSocketmapDoor } from '../adapters/socketmap-server/index.ts';
+import type { OpenDoor, UnixSocketOptions } from '../adapters/socket/index.ts';
+import { watchFiles } from '../adapters/store-embedded/index.ts';
+import { formatListener, type Listener } from '../operator/index.ts';
+import { PosternError, type Log } from '../services/index.ts';
+import { build, type Parts } from './build.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
+
+const DRAIN_MS = 10_000;
+/** The doors that answer Postfix in this version. */
+const DOORS = ['socketmap', 'policy'] as const;
+type ServedDoor = (typeof DOORS)[number] | 'metrics';
+
+type Phase = 'starting' | 'running' | 'draining';
+
+/** Serves until told to stop; gives the exit code. Errors: PosternError where it cannot start. */
+export async function serve(config: string | undefined, logLevel: string): Promise<number> {
+  const log = createLog({ level: logLevel });
+  const workspace = await openWorkspace(config);
+  for (const remark of workspace.remarks) log.warn(remark);
+  const parts = build(workspace, log);
+  let phase: Phase = 'starting';
+  const stopped = untilStopped(log);
+  const opened: OpenDoor[] = [];
+  const openAll = async (door: ServedDoor): Promise<void> => {
+    for (const listener of workspace.operator.listen[door]) {
+      opened.push(await openOne(door, listener, workspace, parts, log, () => phase));
+    }
+  };
+  try {
+    // Health can be asked while a long list is still being read; the others open once there is something to answer.
+    await openAll('metrics');
+    await parts.snapshots.start();
+    for (const door of DOORS) await openAll(door);
+  } catch (error) {
+    await closeAll(opened, 0);
+    throw error;
+  }
+  const endWatching = watch(config, workspace, parts, log);
+  phase = 'running';
+  log.info('ready', {
+    revision: parts.snapshots.current().revision,
+    doors: opened.map(({ listener }) => formatListener(listener)),
+  });
+  const signal = await stopped;
+  phase = 'draining';
+  log.info('draining', { signal, at_most_ms: DRAIN_MS });
+  endWatching();
+  await closeAll(opened, DRAIN_MS);
+  log.info('stopped');
+  return 0;
+}
+
+function openOne(
+  door: ServedDoor,
+  listener: Listener,
+  workspace: Workspace,
+  parts: Parts,
+  log: Log,
+  phase: () => Phase,
+): Promise<OpenDoor> {
+  const { group, mode } = workspace.operator.socket;
+  const unix: UnixSocketOptions = { mode: Number.parseInt(mode, 8), group: group ?? null };
+  const common = { listener, unix, log, meters: parts.meters };
+  switch (door) {
+    case 'policy':
+      return openPolicyDoor({ ...common, judge: parts.judge });
+    case 'socketmap':
+      return openSocketmapDoor({ ...common, answer: parts.answerSocketmap });
+    case 'metrics':
+      return openMetricsDoor({ ...common, health: () => health(parts, phase()) });
+  }
+}
+
+function health({ snapshots }: Parts, phase: Phase): Readiness {
+  const problems = [...snapshots.problems()];
+  if (phase !== 'running') return { status: phase, revision: null, problems };
+  return { status: problems.length === 0 ? 'ready' : 'degraded', revision: snapshots.current().revision, problems };
+}
+
+/** Watches the settings and what they name, and heeds SIGHUP. Gives the way to end both. */
+function watch(config: string | undefined, workspace: Workspace, { snapshots }: Parts, log: Log): () => void {
+  const base = dirname(workspace.settingsFile);
+  const files = (): string[] => [workspace.settingsFile, ...snapshots.listFiles().map((file) => resolve(base, file))];
+  const watching = watchFiles(files, () => void snapshots.reload());
+  const onHangUp = (): void => void reread(config, workspace, snapshots, log);
+  process.on('SIGHUP', onHangUp);
+  return () => {
+    watching.stop();
+    process.off('SIGHUP', onHangUp);
+  };
+}
+
+/** SIGHUP: trust and names of the operator's file act at once; doors and paths only after a restart, which is said. */
+async function reread(
+  config: string | undefined,
+  running: Workspace,
+  snapshots: Parts['snapshots'],
+  log: Log,
+): Promise<void> {
+  try {
+    const now = await openWorkspace(config);
+    for (const remark of now.remarks) log.warn(remark);
+    const fixed = ({ operator }: Workspace): string =>
+      JSON.stringify([operator.listen, operator.settings, operator.state, operator.socket]);
+    if (fixed(now) !== fixed(running))
+      log.warn("listen, settings, state and socket of the operator's file take effect after a restart");
+    await snapshots.reload(now.surroundings);
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error;
+    log.error(`the operator's file is not good, the running values stay: ${error.message}`, { code: error.code });
+  }
+}
+
+/** Resolves with the first signal to stop. A second one ends the process at once. */
+function untilStopped(log: Log): Promise<NodeJS.Signals> {
+  return new Promise((stop) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        stop(signal);
+      });
+    }
+    process.on('uncaughtException', (error) => {
+      log.error('an error that nothing caught; draining', { err: error });
+      process.exitCode = 1;
+      stop('SIGTERM');
+    });
+  });
+}
+
+async function closeAll(doors: readonly OpenDoor[], graceMs: number): Promise<void> {
+  await Promise.all(doors.map((door) => door.close(graceMs)));
+}

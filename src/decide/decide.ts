@@ -1,0 +1,140 @@
+/**
+ * The one list of precedence: which rules speak about a recipient, in which order; the first refusal decides.
+ * Only this file picks the domain whose policy the rules see.
+ * Never reads a clock, a file or a socket.
+ */
+import { addressReadings, isUnder, parseAddress, permanent, type Address, type Domain } from '../mail/index.ts';
+import type { DomainPolicy, Snapshot } from '../snapshot/index.ts';
+import type { Reason, RecipientDecision, Verdict } from './decision.ts';
+import type { RecipientTransaction } from './facts.ts';
+import { reason, type Rule, type RuleInput } from './rules/finding.ts';
+import { gatewayOnly } from './rules/gateway-only.ts';
+import { ipAllowBlock } from './rules/ip-allow-block.ts';
+import { tlsRequired } from './rules/tls-required.ts';
+import { findTrueClient } from './true-client.ts';
+import { findTrust, type TrustFinding } from './trust.ts';
+
+const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, gatewayOnly, tlsRequired];
+
+const PASS: Verdict = { kind: 'pass' };
+const INTERNAL = permanent('550', '5.7.1', 'This address is internal to the mail system and takes no mail');
+
+/** Decides about one recipient at RCPT. */
+export function decideRecipient(snapshot: Snapshot, t: RecipientTransaction): RecipientDecision {
+  const policy = policyFor(snapshot, t.recipient);
+  const trust = trustOf(snapshot, policy ?? null, t);
+  const guard = internalDomainGuard(snapshot, t);
+  if (guard !== null) return foreign(t, trust, { kind: 'reject', reply: INTERNAL }, guard);
+  if (policy === undefined) {
+    const text = `${t.recipient.text} is in no own domain; Postfix decides`;
+    return foreign(t, trust, PASS, reason('own-domain', null, text));
+  }
+  return decideOwn(policy, t, trust);
+}
+
+/** The policy of the own domain that Postfix may deliver to, however the sender has wrapped it, or left it out. */
+function policyFor(snapshot: Snapshot, recipient: Address): DomainPolicy | undefined {
+  for (const { domain } of addressReadings(recipient)) {
+    const policy = domain === null ? undefined : snapshot.domains.get(domain);
+    if (policy !== undefined) return policy;
+  }
+  const { text, localPart } = recipient;
+  const { originDomain } = snapshot.host;
+  const isBare = text === localPart || text === `${localPart}@`;
+  return isBare && originDomain !== undefined ? snapshot.domains.get(originDomain) : undefined;
+}
+
+/** Trust for the domain of `scope`, or in general where it is null. */
+export function trustOf(snapshot: Snapshot, scope: DomainPolicy | null, t: RecipientTransaction): TrustFinding {
+  const userDomain = t.saslUsername === null ? null : (parseAddress(t.saslUsername)?.domain ?? null);
+  return findTrust(snapshot.host, scope, t, organizationOf(snapshot, userDomain));
+}
+
+/** The organization of the own domain that a name is or ends in; of several the longest. */
+function organizationOf(snapshot: Snapshot, name: Domain | null): string | null {
+  for (let suffix: string | null = name; suffix !== null; suffix = parentOf(suffix)) {
+    const policy = snapshot.domains.get(suffix as Domain);
+    if (policy !== undefined) return policy.organization;
+  }
+  return null;
+}
+
+function parentOf(name: string): string | null {
+  const dot = name.indexOf('.');
+  return dot < 0 ? null : name.slice(dot + 1);
+}
+
+function decideOwn(policy: DomainPolicy, t: RecipientTransaction, trust: TrustFinding): RecipientDecision {
+  const trueClient = findTrueClient(policy.gateway, t.client, t.at);
+  const input: RuleInput = { policy, transaction: t, trust, trueClient };
+  const reasons: Reason[] = [
+    reason('own-domain', policy.pointer, `${policy.domain} is an own domain of ${policy.organization}`),
+    reason('trust', null, `${trust.trusted ? 'trusted' : 'not trusted'}: ${trust.text}`),
+    reason('true-client', trueClient.setting, trueClient.text),
+  ];
+  let refusal: Exclude<Verdict, { kind: 'pass' }> | null = null;
+  let decisive: Reason | null = null;
+  let bypassSpamFilter = trueClient.throughGateway && policy.gateway?.skipSpamFilter === true;
+  for (const rule of RECIPIENT_RULES) {
+    if (refusal !== null) {
+      for (const id of rule.ids) reasons.push({ rule: id, setting: null, text: 'not reached', considered: false });
+      continue;
+    }
+    const finding = rule.apply(input);
+    reasons.push(...finding.reasons);
+    bypassSpamFilter ||= finding.bypassSpamFilter === true;
+    refusal = finding.refusal;
+    // A refusal decides; of rules that pass, the first that made a difference.
+    if (refusal !== null || decisive === null) decisive = finding.because ?? decisive;
+  }
+  const observe = policy.enforcement === 'observe' && refusal !== null;
+  if (policy.enforcement === 'observe') {
+    reasons.push(
+      reason('enforcement', `${policy.pointer}/enforcement`, 'observe: decided and logged, nothing is refused'),
+    );
+  }
+  return {
+    verdict: observe || refusal === null ? PASS : refusal,
+    observed: observe ? refusal : null,
+    decisive: decisive ?? reason('own-domain', policy.pointer, 'no rule objects'),
+    reasons,
+    domain: policy.domain,
+    mail: trust.trusted && t.sender?.domain === policy.domain ? 'internal' : 'external',
+    trust,
+    trueClient: trueClient.address,
+    throughGateway: trueClient.throughGateway,
+    // Observed mail is not touched, so nothing is told to later filters either.
+    bypassSpamFilter: bypassSpamFilter && refusal === null && policy.enforcement === 'enforce',
+  };
+}
+
+/** A decision about a recipient that is in no own domain. */
+function foreign(t: RecipientTransaction, trust: TrustFinding, verdict: Verdict, decisive: Reason): RecipientDecision {
+  return {
+    verdict,
+    observed: null,
+    decisive,
+    reasons: [decisive],
+    domain: null,
+    mail: 'external',
+    trust,
+    trueClient: t.client.kind === 'smtp' ? t.client.address : null,
+    throughGateway: false,
+    bypassSpamFilter: false,
+  };
+}
+
+/** Encoded recipients are made by Postern alone: nobody may send to, or as, an address of the internal domain. */
+function internalDomainGuard(snapshot: Snapshot, t: RecipientTransaction): Reason | null {
+  const { internalDomain } = snapshot.host;
+  const isInternal = (address: Address): boolean => {
+    for (const { domain } of addressReadings(address)) {
+      if (domain !== null && isUnder(domain, internalDomain)) return true;
+    }
+    return false;
+  };
+  if (isInternal(t.recipient)) return reason('internal-domain', null, `the recipient is under ${internalDomain}`);
+  if (t.sender !== null && isInternal(t.sender))
+    return reason('internal-domain', null, `the sender is under ${internalDomain}`);
+  return null;
+}

@@ -1,0 +1,30 @@
+/**
+ * What a decision is made from: one SMTP transaction as far as it has come, in our words, whichever door it came by.
+ * Source: RFC 5321 §3.3 (transaction), Postfix SMTPD_POLICY_README (attributes).
+ */
+import type { Address, IpAddress } from '../mail/index.ts';
+
+/** How far the SMTP session is. */
+export type Stage = 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | 'message';
+
+/**
+ * Who hands the mail over: an SMTP client, local submission (sendmail(1)), or a client whose address is not to be
+ * known (a socket, an unknown family): lists do not act on it.
+ */
+export type Client =
+  { readonly kind: 'smtp'; readonly address: IpAddress } | { readonly kind: 'local' } | { readonly kind: 'unknown' };
+
+/** One recipient of one transaction. `at` is in milliseconds since 1970. Absent facts are null. */
+export type RecipientTransaction = {
+  readonly stage: Stage;
+  readonly client: Client;
+  readonly saslUsername: string | null;
+  /** Postfix `{daemon_name}`; the policy protocol does not tell it. */
+  readonly daemonName: string | null;
+  /** Whether the SMTP session is encrypted (STARTTLS or wrapped). */
+  readonly encrypted: boolean;
+  /** The reverse-path; null for `<>`. */
+  readonly sender: Address | null;
+  readonly recipient: Address;
+  readonly at: number;
+};

@@ -1,0 +1,30 @@
+/** The one table of operational failures: a stable code, what it means. Every code has a paragraph in the README. */
+
+/** The codes, each with what it says. */
+export const ERROR_CODES = {
+  POSTERN_OPERATOR_FILE_INVALID: "the operator's file is broken",
+  POSTERN_SETTINGS_INVALID: 'the settings are broken',
+  POSTERN_SETTINGS_UNREADABLE: 'the settings cannot be read',
+  POSTERN_SETTINGS_LOCKED: 'somebody else is writing the settings',
+  POSTERN_SETTINGS_UNWRITABLE: 'the settings cannot be written',
+  POSTERN_STATE_UNWRITABLE: 'the state directory cannot be written',
+  POSTERN_STATE_UNREADABLE: 'what the state directory holds cannot be used',
+  POSTERN_POSTFIX_UNREADABLE: 'the configuration of Postfix cannot be read',
+  POSTERN_CANNOT_LISTEN: 'a door cannot be opened',
+  POSTERN_NO_POSTFIX: 'there is no Postfix at hand',
+  POSTERN_NOT_FOUND: 'what the command names does not exist',
+  POSTERN_WOULD_OVERWRITE: 'a file that is there already would be overwritten',
+} as const;
+
+/** One of the codes. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An operational failure: a sentence for the operator, with the way out, under a stable code. */
+export class PosternError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'PosternError';
+    this.code = code;
+  }
+}

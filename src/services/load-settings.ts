@@ -1,0 +1,159 @@
+/**
+ * From a settings text to a snapshot, or to every fault with its file, line and column. Changes nothing.
+ */
+import { createHash } from 'node:crypto';
+import { parseIpListFile, type IpList } from '../mail/index.ts';
+import { LIMITS, nameOfPlace, validate, type Settings, type SettingsIssue, type Severity } from '../settings/index.ts';
+import {
+  compile,
+  listFilesOf,
+  type HostSettings,
+  type Materials,
+  type RevisionId,
+  type Snapshot,
+} from '../snapshot/index.ts';
+import { settingsNotActing } from './not-yet.ts';
+import type { Place, SettingsStore, SettingsText } from './ports.ts';
+
+/** A fault or warning with its place in a file. `pointer` is absent for faults of syntax and of list files. */
+export type LocatedIssue = Place & {
+  readonly file: string;
+  readonly severity: Severity;
+  readonly pointer?: string;
+  readonly message: string;
+};
+
+/**
+ * What loading gave. `snapshot` and `settings` are null when at least one issue is an error, save for list files that
+ * the caller had a last good text of: their faults are issues too, and the last good text stands in.
+ */
+export type Loaded = {
+  readonly text: SettingsText;
+  /** The texts that were compiled, by the names that the settings give the files. */
+  readonly lists: ReadonlyMap<string, string>;
+  /** Every list file that the settings name; null where they are too broken to say. */
+  readonly listFiles: readonly string[] | null;
+  readonly settings: Settings | null;
+  readonly snapshot: Snapshot | null;
+  readonly issues: readonly LocatedIssue[];
+};
+
+/** What a compile needs beside the settings and their list files. */
+export type Surroundings = { readonly host: HostSettings; readonly postfix: Omit<Materials, 'lists'> };
+
+/** One line for a person: `file:line:column: sentence`. */
+export const formatIssue = (issue: LocatedIssue): string =>
+  `${issue.file}:${issue.line}:${issue.column}: ${issue.severity === 'warning' ? 'warning: ' : ''}${issue.message}`;
+
+/** Issues as JSON pointers turned into issues with places. */
+export function locateIssues(text: SettingsText, issues: readonly SettingsIssue[]): LocatedIssue[] {
+  return issues.map(({ severity, pointer, message, atKey }) => ({
+    ...text.locate(pointer, atKey === true),
+    file: text.name,
+    severity,
+    pointer,
+    message: `${nameOfPlace(pointer)} ${message}`,
+  }));
+}
+
+/** The faults of a text's syntax. */
+export const syntaxIssues = (text: SettingsText): LocatedIssue[] =>
+  text.syntaxIssues.map(({ line, column, message }) => ({ line, column, file: text.name, severity: 'error', message }));
+
+/** The last good text of a list file; null where there is none. */
+export type LastLists = (file: string) => Promise<string | null>;
+
+/**
+ * Reads, checks and compiles. `lastLists` stands in for list files that are broken or cannot be read.
+ * Errors: PosternError where the settings cannot be read at all.
+ */
+export async function loadSettings(
+  store: SettingsStore,
+  surroundings: Surroundings,
+  lastLists: LastLists = () => Promise.resolve(null),
+): Promise<Loaded> {
+  const text = await store.read();
+  const refused = { text, lists: new Map<string, string>(), listFiles: null, settings: null, snapshot: null };
+  if (text.syntaxIssues.length > 0) return { ...refused, issues: syntaxIssues(text) };
+  const { settings, issues: found } = validate(text.raw);
+  const issues = locateIssues(text, found);
+  if (settings === null) return { ...refused, issues };
+
+  const files = listFilesOf(settings);
+  const { texts, lists, isComplete } = await readLists(store, text, files, lastLists, issues);
+  const named = { ...refused, lists: texts, listFiles: [...files.keys()] };
+  if (!isComplete) return { ...named, issues };
+
+  const materials = { ...surroundings.postfix, lists };
+  const compiled = compile(settings, materials, surroundings.host, revisionOf(text.text, texts));
+  issues.push(...locateIssues(text, settingsNotActing(settings)));
+  if (compiled.ok) return { ...named, settings, snapshot: compiled.value, issues };
+  return { ...named, issues: [...issues, ...locateIssues(text, compiled.error)] };
+}
+
+/** Reads the list files, adds their faults to `issues`, and says whether each has a text that can be used. */
+async function readLists(
+  store: SettingsStore,
+  settings: SettingsText,
+  files: ReadonlyMap<string, string>,
+  lastLists: LastLists,
+  issues: LocatedIssue[],
+): Promise<{ texts: Map<string, string>; lists: Map<string, IpList>; isComplete: boolean }> {
+  const texts = new Map<string, string>();
+  const lists = new Map<string, IpList>();
+  for (const [file, pointer] of files) {
+    const now = await readList(store, file);
+    if ('fault' in now) issues.push(...locateIssues(settings, [{ severity: 'error', pointer, message: now.fault }]));
+    if ('issues' in now) issues.push(...now.issues);
+    const used = 'list' in now ? now : await readLastList(file, lastLists);
+    if (used === null) continue;
+    texts.set(file, used.text);
+    lists.set(file, used.list);
+  }
+  return { texts, lists, isComplete: lists.size === files.size };
+}
+
+type ReadList = { readonly text: string; readonly list: IpList };
+
+async function readLastList(file: string, lastLists: LastLists): Promise<ReadList | null> {
+  const text = await lastLists(file);
+  const parsed = text === null ? null : parseIpListFile(text);
+  return text !== null && parsed?.ok === true ? { text, list: parsed.value } : null;
+}
+
+async function readList(
+  store: SettingsStore,
+  file: string,
+): Promise<ReadList | { readonly fault: string } | { readonly issues: readonly LocatedIssue[] }> {
+  let text: string;
+  try {
+    text = await store.readList(file);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { fault: `names the list file ${file}, which cannot be read: ${why}` };
+  }
+  const parsed = parseIpListFile(text);
+  if (!parsed.ok) {
+    const { refusals, more } = parsed.error;
+    const at = (line: number, message: string): LocatedIssue => ({ file, line, column: 1, severity: 'error', message });
+    const issues = refusals.map(({ line, message }) => at(line, message));
+    if (more > 0) issues.push(at(1, `and ${more} more lines are refused`));
+    return { issues };
+  }
+  const { count } = parsed.value;
+  if (count > LIMITS.listFileEntries) {
+    return {
+      fault: `names the list file ${file}, which holds ${count} entries; the limit is ${LIMITS.listFileEntries}`,
+    };
+  }
+  return { text, list: parsed.value };
+}
+
+/** Twelve hexadecimal digits over the settings text and the texts of its list files. */
+function revisionOf(text: string, lists: ReadonlyMap<string, string>): RevisionId {
+  const hash = createHash('sha256').update(text);
+  for (const [file, content] of [...lists].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update('\0').update(file).update('\0').update(content);
+  }
+  return hash.digest('hex').slice(0, 12) as RevisionId;
+}

@@ -1,0 +1,170 @@
+/**
+ * Settings and what they name (list files, this server's own listeners) made into a snapshot, or the reasons why not.
+ * Deterministic: the same input gives the same snapshot. Reads nothing itself.
+ */
+import {
+  compareIpAddresses,
+  compileIpSet,
+  fail,
+  isUnder,
+  ok,
+  parseIpAddress,
+  type Domain,
+  type IpAddress,
+  type IpList,
+  type IpRange,
+  type IpSet,
+  type Result,
+} from '../mail/index.ts';
+import {
+  Issues,
+  ownDomains,
+  type IpEntry,
+  type Organization,
+  type OwnDomain,
+  type Settings,
+  type SettingsIssue,
+} from '../settings/index.ts';
+import { checkPattern } from './pattern.ts';
+import type { DomainPolicy, HostPolicy, ListedIps, RevisionId, Snapshot } from './snapshot.ts';
+import { agreedTls, incomingTls, outgoingTls } from './tls-merge.ts';
+
+/** What the operator's file says, beside the settings. */
+export type HostSettings = Omit<HostPolicy, 'trustedNetworks'> & { readonly trustedNetworks: readonly IpRange[] };
+
+/** An address and port that an smtpd of this host listens on; null stands for every local address. */
+export type SmtpdListener = { readonly address: IpAddress | null; readonly port: number };
+
+/** What was read from outside for the settings to be complete. */
+export type Materials = {
+  /** List files by the path that the settings name them by. */
+  readonly lists: ReadonlyMap<string, IpList>;
+  /** Where this host's Postfix listens; empty where no Postfix is at hand. */
+  readonly smtpdListeners: readonly SmtpdListener[];
+  /** Addresses of this host, for listeners on every address. */
+  readonly localAddresses: readonly IpAddress[];
+};
+
+/** Compiles checked settings. Errors: what only now can be known to be wrong, as settings issues. */
+export function compile(
+  settings: Settings,
+  materials: Materials,
+  host: HostSettings,
+  revision: RevisionId,
+): Result<Snapshot, readonly SettingsIssue[]> {
+  const issues = new Issues();
+  const domains = new Map<Domain, DomainPolicy>();
+  for (const organization of settings.organizations.values()) {
+    checkRoutesToOurselves(organization, materials, issues);
+    const routeServers = compileRouteServers(organization);
+    for (const own of organization.domains.values()) {
+      checkDomain(own, host, issues);
+      domains.set(own.domain, compileDomain(own, organization, routeServers, materials));
+    }
+  }
+  if (issues.hasErrors) return fail(issues.list);
+  const hostPolicy = { ...host, trustedNetworks: compileIpSet(host.trustedNetworks.map((range) => ({ range }))) };
+  return ok({ revision, host: hostPolicy, domains, tlsAgreed: agreedTls(domains) });
+}
+
+/** The list files that the settings name, each once, with the place that names it first. */
+export function listFilesOf(settings: Settings): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const { own } of ownDomains(settings)) {
+    for (const key of ['allowedIps', 'blockedIps'] as const) {
+      own[key].forEach((entry, index) => {
+        if (entry.kind === 'file' && !files.has(entry.file)) files.set(entry.file, `${own.pointer}/${key}/${index}`);
+      });
+    }
+  }
+  return files;
+}
+
+function compileDomain(
+  own: OwnDomain,
+  organization: Organization,
+  routeServers: IpSet,
+  materials: Materials,
+): DomainPolicy {
+  const gateway = own.inboundGateway;
+  return {
+    domain: own.domain,
+    organization: organization.name,
+    enforcement: own.enforcement,
+    allowed: compileList(own.allowedIps, `${own.pointer}/allowedIps`, materials),
+    blocked: compileList(own.blockedIps, `${own.pointer}/blockedIps`, materials),
+    gateway:
+      gateway?.enabled === true
+        ? {
+            ips: compileIpSet(gateway.ips.map((range) => ({ range }))),
+            onlyFromGateway: gateway.onlyFromGateway,
+            skipSpamFilter: gateway.skipSpamFilter,
+            pointer: `${own.pointer}/inboundGateway`,
+          }
+        : null,
+    routeServers,
+    tlsIncoming: incomingTls(own),
+    tlsOutgoing: outgoingTls(own),
+    pointer: own.pointer,
+  };
+}
+
+function compileList(entries: readonly IpEntry[], pointer: string, materials: Materials): ListedIps {
+  return {
+    set: compileIpSet(
+      entries.map((entry) =>
+        entry.kind === 'range'
+          ? { range: entry.range, expiresAt: entry.expiresAt }
+          : { list: materials.lists.get(entry.file) ?? missingList(entry.file) },
+      ),
+    ),
+    entries: entries.map((entry) => ({
+      text: entry.kind === 'range' ? entry.range.text : entry.file,
+      ...(entry.note !== undefined && { note: entry.note }),
+      ...(entry.kind === 'file' && { file: entry.file }),
+    })),
+    pointer,
+  };
+}
+
+function missingList(file: string): never {
+  throw new Error(`list file ${file} was not given to compile`);
+}
+
+function compileRouteServers(organization: Organization): IpSet {
+  const sources = [];
+  for (const route of organization.routes.values()) {
+    const address = parseIpAddress(route.host);
+    if (address !== null) sources.push({ range: { first: address, last: address, text: route.host } });
+  }
+  return compileIpSet(sources);
+}
+
+function checkRoutesToOurselves(organization: Organization, materials: Materials, issues: Issues): void {
+  const isSame = (one: IpAddress) => (other: IpAddress) => compareIpAddresses(one, other) === 0;
+  for (const [name, route] of organization.routes) {
+    const address = parseIpAddress(route.host);
+    if (address === null) continue;
+    const isOurs = materials.smtpdListeners.some(
+      (listener) =>
+        listener.port === route.port &&
+        (listener.address === null ? materials.localAddresses : [listener.address]).some(isSame(address)),
+    );
+    if (isOurs) {
+      const why = 'where this Postfix itself listens: mail would go round in a circle';
+      const path = ['organizations', organization.name, 'routes', name, 'host'];
+      issues.error(path, `is ${route.host} port ${route.port}, ${why}; name the other server`);
+    }
+  }
+}
+
+function checkDomain(own: OwnDomain, host: HostSettings, issues: Issues): void {
+  const path = own.pointer;
+  const pattern = own.inboundGateway?.spamPattern;
+  const fault = pattern === undefined ? null : checkPattern(pattern);
+  if (fault !== null) issues.errorAt(`${path}/inboundGateway/spamPattern`, fault);
+  if (isUnder(own.domain, host.internalDomain)) {
+    const which = `under ${host.internalDomain}, the internalDomain of the operator's file`;
+    issues.errorAt(path, `is ${which}, which no mail may be addressed to; choose another internalDomain`);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Decides each case beside it. A case is a YAML file that an administrator can read:
+ *
+ *   case         what it shows; with the number of the requirement, where there is one
+ *   settings     a settings.yaml, whole
+ *   lists, trustedNetworks, internalDomain, originDomain, reinjectionServices     what stands around the settings, where it matters
+ *   transaction  client (an address, local or unknown), user, tls, daemon, sender (<> for a bounce), recipient, at
+ *   decision     verdict, reply, rule (the one that decided), setting (what it rests on), mail, trust (the proof) and
+ *                domain (the own domain that decided); where it matters text, observed, trueClient, throughGateway and
+ *                bypassSpamFilter. "none" stands for what is not there.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { decideRecipient, type RecipientDecision } from '../../../src/decide/index.ts';
+import { formatIpAddress } from '../../../src/mail/index.ts';
+import { actionOf, aSnapshot, aTransaction, type Around, type TransactionTexts } from '../../support/builders.ts';
+
+type Texts = Readonly<Record<string, unknown>>;
+type Case = Around & {
+  readonly case: string;
+  readonly settings: unknown;
+  readonly transaction: TransactionTexts;
+  readonly decision: Texts;
+};
+
+const CASE_KEYS = [
+  'case',
+  'settings',
+  'lists',
+  'trustedNetworks',
+  'internalDomain',
+  'originDomain',
+  'reinjectionServices',
+  'transaction',
+  'decision',
+];
+const TRANSACTION_KEYS = ['client', 'user', 'tls', 'daemon', 'sender', 'recipient', 'at'];
+const NEEDED = ['verdict', 'reply', 'rule', 'setting', 'mail', 'trust', 'domain'];
+
+function describeDecision(decision: RecipientDecision): Texts {
+  const { verdict, observed, decisive, trust, trueClient } = decision;
+  return {
+    verdict: verdict.kind,
+    reply: verdict.kind === 'pass' ? 'none' : actionOf(verdict),
+    rule: decisive.rule,
+    setting: decisive.setting ?? 'none',
+    mail: decision.mail,
+    trust: trust.proof ?? 'none',
+    domain: decision.domain ?? 'none',
+    text: decisive.text,
+    observed: observed === null ? 'none' : actionOf(observed),
+    trueClient: trueClient === null ? 'none' : formatIpAddress(trueClient),
+    throughGateway: decision.throughGateway,
+    bypassSpamFilter: decision.bypassSpamFilter,
+  };
+}
+
+const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.case.yaml'));
+const cases = files.map(
+  (file) => [file, parse(readFileSync(`${import.meta.dirname}/${file}`, 'utf8')) as Case] as const,
+);
+
+describe('decisions', () => {
+  it('there is a case for each rule that may decide', () => {
+    const rules = new Set(cases.map(([, { decision }]) => decision['rule']));
+    expect([...rules].sort()).toEqual([
+      'gateway-only',
+      'internal-domain',
+      'ip-allow',
+      'ip-block',
+      'own-domain',
+      'tls-required',
+    ]);
+  });
+
+  it.each(cases.map(([file, one]) => [one.case, file, one] as const))('%s (%s)', (_, file, one) => {
+    expect(Object.keys(one).filter((key) => !CASE_KEYS.includes(key))).toEqual([]);
+    expect(Object.keys(one.transaction).filter((key) => !TRANSACTION_KEYS.includes(key))).toEqual([]);
+    const decided = describeDecision(decideRecipient(aSnapshot(one.settings, one), aTransaction(one.transaction)));
+    expect(Object.keys(one.decision), file).toEqual(expect.arrayContaining(NEEDED));
+    expect(Object.fromEntries(Object.keys(one.decision).map((key) => [key, decided[key]]))).toEqual(one.decision);
+  });
+});

@@ -1,0 +1,55 @@
+/** Good documents of two own domains of one organization, small enough that their settings often meet. */
+import fc from 'fast-check';
+import { aDocument, type Keys } from '../../support/builders.ts';
+
+/** One of the values. */
+export const pick = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+/** A short list. */
+export const some = <T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(item, { maxLength: 4 });
+const entry = pick<unknown>(
+  '192.0.2.1',
+  '192.0.2.0/24',
+  '2001:db8::/32',
+  { ip: '203.0.113.1', expires: '2026-01-01' },
+  { file: 'drop.txt' },
+);
+const policy = fc.record({
+  title: pick('A', 'B'),
+  applyTo: pick(['incoming', 'outgoing'], ['outgoing']),
+  domains: fc.uniqueArray(pick('p.example', 'q.example', 'bücher.example'), { minLength: 1 }),
+  trustedCa: fc.boolean(),
+  hostnameMatch: fc.boolean(),
+});
+
+/** Settings of an own domain, of which a pattern may be broken. */
+export const domainSettings: fc.Arbitrary<Keys> = fc.record(
+  {
+    enforcement: pick('enforce', 'observe'),
+    allowedIps: some(entry),
+    blockedIps: some(entry),
+    inboundGateway: fc.record(
+      {
+        enabled: fc.boolean(),
+        ips: fc.constant(['198.51.100.0/28']),
+        onlyFromGateway: fc.boolean(),
+        spamPattern: pick('a', '([', '(?=a)', '^x$'),
+      },
+      { requiredKeys: ['ips'] },
+    ),
+    outboundRouting: some(fc.record({ mail: pick(['external']), action: pick('additionally'), route: pick('r', 's') })),
+    tls: some(policy),
+  },
+  { requiredKeys: [] },
+);
+
+/** A document with the own domains a.example and b.example, and the routes r and s. */
+export const document = fc
+  .record({
+    a: domainSettings,
+    b: domainSettings,
+    routes: fc.record({
+      r: fc.record({ host: pick('192.0.2.30', 'relay.example.net', '127.0.0.1'), port: pick(25, 2525) }),
+      s: pick({ host: '::1' }),
+    }),
+  })
+  .map(({ a, b, routes }) => aDocument({ 'a.example': a, 'b.example': b }, { routes }));

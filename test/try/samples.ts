@@ -1,0 +1,118 @@
+/** What `npm run try` sends, and the settings that it sends it against. A new sample is a few lines here. */
+import type { MailAttempt } from '../support/ground.ts';
+import type { ServiceOverrides } from '../support/postfix-lab.ts';
+
+export interface Sample {
+  readonly what: string;
+  readonly attempt: Omit<MailAttempt, 'message'>;
+  /** How the SMTP reply begins. */
+  readonly reply: string;
+  /** Postern's decision, and the rule that decided where it matters which. */
+  readonly verdict: 'pass' | 'reject' | 'defer';
+  readonly rule?: string;
+}
+
+export const accounts = { 'anna@example.net': 'correct horse' };
+
+export const ownDomains = ['example.com', 'example.org', 'example.net'];
+
+/** The smtpd services that samples need beside "smtp" and "submission". */
+export const services = (policy: string): Record<string, ServiceOverrides> => ({
+  // Postfix asks the relay list first. Without it Postern is asked about foreign recipients too.
+  'no-relay-list': {
+    smtpd_relay_restrictions: '',
+    smtpd_recipient_restrictions: `${policy}, permit_mynetworks, reject_unauth_destination`,
+  },
+});
+
+/** Text, not an object: the comments are for whoever edits the file while it runs. */
+export const settings = `version: 1
+organizations:
+  acme:
+    primaryDomain: example.com
+    domains:
+      example.com:
+        blockedIps:
+          - { ip: 192.0.2.66, note: "abuse 4711" }
+          - { ip: 203.0.113.0/24, note: "a whole range" }
+        allowedIps:
+          - { ip: 203.0.113.7, note: "phishing drill" } # inside the blocked range: allow beats block
+      example.org: {} # an own domain without settings
+      example.net:
+        inboundGateway:
+          enabled: true
+          ips: [198.51.100.10]
+          onlyFromGateway: true
+`;
+
+const from = 'news@sender.example';
+const signedIn = { name: 'anna@example.net', password: accounts['anna@example.net'] };
+
+export const samples: readonly Sample[] = [
+  {
+    what: 'ordinary mail',
+    attempt: { client: '192.0.2.1', sender: from, recipient: 'anna@example.com' },
+    reply: '250 ',
+    verdict: 'pass',
+  },
+  {
+    what: 'blocked client',
+    attempt: { client: '192.0.2.66', sender: from, recipient: 'anna@example.com' },
+    reply: '550 5.7.1 ',
+    verdict: 'reject',
+    rule: 'ip-block',
+  },
+  {
+    what: 'the same client, another own domain',
+    attempt: { client: '192.0.2.66', sender: from, recipient: 'anna@example.org' },
+    reply: '250 ',
+    verdict: 'pass',
+  },
+  {
+    what: 'allowed client in a blocked range',
+    attempt: { client: '203.0.113.7', sender: from, recipient: 'anna@example.com' },
+    reply: '250 ',
+    verdict: 'pass',
+    rule: 'ip-allow',
+  },
+  {
+    what: 'its neighbour in that range',
+    attempt: { client: '203.0.113.8', sender: from, recipient: 'anna@example.com' },
+    reply: '550 5.7.1 ',
+    verdict: 'reject',
+    rule: 'ip-block',
+  },
+  {
+    what: 'not from the gateway',
+    attempt: { client: '203.0.113.9', sender: from, recipient: 'anna@example.net' },
+    reply: '550 5.7.1 ',
+    verdict: 'reject',
+    rule: 'gateway-only',
+  },
+  {
+    what: 'from the gateway',
+    attempt: { client: '198.51.100.10', sender: from, recipient: 'anna@example.net' },
+    reply: '250 ',
+    verdict: 'pass',
+    rule: 'gateway-only',
+  },
+  {
+    what: 'not from the gateway, but signed in',
+    attempt: {
+      client: '203.0.113.9',
+      service: 'submission',
+      user: signedIn,
+      sender: 'anna@example.net',
+      recipient: 'anna@example.net',
+    },
+    reply: '250 ',
+    verdict: 'pass',
+    rule: 'gateway-only',
+  },
+  {
+    what: 'allowed client, foreign recipient: no relay',
+    attempt: { service: 'no-relay-list', client: '203.0.113.7', sender: from, recipient: 'bob@elsewhere.example' },
+    reply: '554 5.7.1 ',
+    verdict: 'pass',
+  },
+];

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { parseAddress, parseClientAddress, type Address } from '../../../src/mail/index.ts';
+import { createJudge, loadSettings } from '../../../src/services/index.ts';
+import type { RecipientTransaction } from '../../../src/decide/index.ts';
+import type { Snapshot } from '../../../src/snapshot/index.ts';
+import { MemoryStore } from '../../contract/memory-store.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
+import { surroundings } from './surroundings.ts';
+
+const SETTINGS = `version: 1
+organizations:
+  acme:
+    primaryDomain: example.com
+    domains:
+      example.com:
+        blockedIps: [{ ip: 192.0.2.66, note: abuse 4711 }, { ip: 192.0.2.67, expires: 2027-01-01 }]
+      watched.example: { enforcement: observe, blockedIps: [192.0.2.66] }
+`;
+
+const address = (text: string): Address => {
+  const parsed = parseAddress(text);
+  if (parsed === null) throw new Error(`${text} is no address`);
+  return parsed;
+};
+
+function transaction(
+  given: { client?: string; sender?: string; recipient?: string; user?: string } = {},
+): Omit<RecipientTransaction, 'at'> {
+  const client = parseClientAddress(given.client ?? '192.0.2.66');
+  return {
+    stage: 'rcpt',
+    client: client === null ? { kind: 'local' } : { kind: 'smtp', address: client },
+    saslUsername: given.user ?? null,
+    daemonName: null,
+    encrypted: false,
+    sender: parseAddress(given.sender ?? 'a@remote.example'),
+    recipient: address(given.recipient ?? 'anna@example.com'),
+  };
+}
+
+async function judge(): Promise<{
+  snapshot: Snapshot;
+  clock: FakeClock;
+  log: FakeLog;
+  meters: FakeMeters;
+  judge: ReturnType<typeof createJudge>;
+}> {
+  const { snapshot, issues } = await loadSettings(new MemoryStore(SETTINGS), surroundings());
+  if (snapshot === null) throw new Error(JSON.stringify(issues));
+  const [clock, log, meters] = [new FakeClock(Date.UTC(2027, 0, 1)), new FakeLog(), new FakeMeters()];
+  return { snapshot, clock, log, meters, judge: createJudge(() => snapshot, clock, log, meters) };
+}
+
+const context = { queueId: null, instance: '1.2.3', clientName: 'host.remote.example' };
+
+describe('the decision log', () => {
+  it('a refusal is one line with everything an operator asks for', async () => {
+    const { judge: judging, log, snapshot } = await judge();
+    const decision = judging.judgeRecipient(transaction(), context);
+    expect(decision.verdict.kind).toBe('reject');
+    expect(log.entries).toEqual([
+      {
+        level: 'info',
+        message: 'decision',
+        fields: {
+          stage: 'rcpt',
+          instance: '1.2.3',
+          client_address: '192.0.2.66',
+          sender: 'a@remote.example',
+          recipient: 'anna@example.com',
+          verdict: 'reject',
+          reply: '550 5.7.1 Client address blocked by receiving domain policy',
+          mail: 'external',
+          rule: 'ip-block',
+          setting: '/organizations/acme/domains/example.com/blockedIps/0',
+          text: '192.0.2.66 is blocked by 192.0.2.66 (abuse 4711)',
+          revision: snapshot.revision,
+          ms: 0,
+        },
+      },
+    ]);
+  });
+
+  it('what is absent is left out; the null sender is <>, local submission has its word', async () => {
+    const { judge: judging, log } = await judge();
+    judging.judgeRecipient(
+      transaction({ client: 'none', sender: '<>', user: 'anna@example.com', recipient: 'x@elsewhere.example' }),
+      {
+        queueId: '4ABC',
+        instance: null,
+        clientName: null,
+      },
+    );
+    const [{ fields } = { fields: {} }] = log.entries;
+    expect(fields).toMatchObject({
+      queue_id: '4ABC',
+      client_address: 'local',
+      sender: '<>',
+      sasl_username: 'anna@example.com',
+      verdict: 'pass',
+      rule: 'own-domain',
+    });
+    for (const absent of ['instance', 'reply', 'observed', 'setting']) expect(fields).not.toHaveProperty(absent);
+  });
+
+  it('an observed refusal says both: passed, and what would have been', async () => {
+    const { judge: judging, log } = await judge();
+    const decision = judging.judgeRecipient(transaction({ recipient: 'anna@watched.example' }), context);
+    expect(decision.verdict).toEqual({ kind: 'pass' });
+    expect(log.entries[0]?.fields).toMatchObject({ verdict: 'pass', observed: 'reject', rule: 'ip-block' });
+    expect(log.entries[0]?.fields).not.toHaveProperty('reply');
+  });
+});
+
+describe('counting', () => {
+  it.each([
+    ['a refusal', {}, { verdict: 'reject', rule: 'ip-block', enforcement: 'enforce', domain: 'example.com' }],
+    [
+      'an observed refusal',
+      { recipient: 'a@watched.example' },
+      { verdict: 'reject', rule: 'ip-block', enforcement: 'observe', domain: 'watched.example' },
+    ],
+    [
+      'no objection',
+      { client: '192.0.2.1' },
+      { verdict: 'pass', rule: 'own-domain', enforcement: 'enforce', domain: 'example.com' },
+    ],
+    [
+      'a recipient that is not ours',
+      { recipient: 'b@elsewhere.example' },
+      { verdict: 'pass', rule: 'own-domain', enforcement: 'enforce', domain: null },
+    ],
+  ])('%s has few labels, and no address among them', async (_, given, labels) => {
+    const { judge: judging, meters } = await judge();
+    judging.judgeRecipient(transaction(given), context);
+    expect(meters.decisions).toEqual([{ stage: 'rcpt', ...labels }]);
+  });
+});
+
+describe('time', () => {
+  it('an entry acts until its expiry, by the clock', async () => {
+    const { judge: judging, clock } = await judge();
+    const verdict = (): string => judging.judgeRecipient(transaction({ client: '192.0.2.67' }), context).verdict.kind;
+    expect(verdict()).toBe('reject');
+    clock.advance(86_400_000 - 1);
+    expect(verdict()).toBe('reject');
+    clock.advance(1);
+    expect(verdict()).toBe('pass');
+  });
+
+  it('IP-15 the next request uses the new list', async () => {
+    const { snapshot, clock, log, meters } = await judge();
+    const edited = await loadSettings(
+      new MemoryStore(SETTINGS.replace('        blockedIps', '        allowedIps: [192.0.2.66]\n        blockedIps')),
+      surroundings(),
+    );
+    let current = snapshot;
+    const judging = createJudge(() => current, clock, log, meters);
+    expect(judging.judgeRecipient(transaction(), context).verdict.kind).toBe('reject');
+    current = edited.snapshot ?? snapshot;
+    const decision = judging.judgeRecipient(transaction(), context);
+    expect(decision).toMatchObject({ verdict: { kind: 'pass' }, bypassSpamFilter: true });
+    expect(log.entries.at(-1)?.fields).toMatchObject({
+      rule: 'ip-allow',
+      setting: '/organizations/acme/domains/example.com/allowedIps/0',
+    });
+  });
+});
