@@ -7,7 +7,11 @@
 export type MainLine = { readonly name: string; readonly value: string; readonly comment: string };
 
 /** Where Postfix reaches the doors: `inet:127.0.0.1:10040` or `unix:postern/policy.sock`; null for a shut door. */
-export type DoorEndpoints = { readonly policy: string | null; readonly socketmap: string | null };
+export type DoorEndpoints = {
+  readonly policy: string | null;
+  readonly milter: string | null;
+  readonly socketmap: string | null;
+};
 
 /** What Postfix answers while the policy door cannot be asked: the client tries again, no rule is passed by. */
 const WHILE_DOWN = '451 4.3.5 policy service unavailable';
@@ -71,13 +75,53 @@ export function restrictionsLine(main: ReadonlyMap<string, string>, policy: stri
   };
 }
 
+/** Postern as a milter. While it is down mail waits; timeouts far above what an answer takes. Source: MILTER_README. */
+const milterEntry = (endpoint: string): string =>
+  `{ ${endpoint}, default_action=tempfail, connect_timeout=10s, command_timeout=30s, content_timeout=60s }`;
+
+/** The milters of a list. Source: postconf(5) smtpd_milters. */
+export const splitMilters = (value: string): string[] => splitWords(value);
+
+/** Whether an entry of a milter list is the milter at `endpoint`. */
+export const isMilterAt = (entry: string, endpoint: string): boolean =>
+  new RegExp(`^[{\\s]*${escapeRegExp(endpoint)}(?=[\\s,}]|$)`).test(entry);
+
+/** The lines that show messages to Postern: those of SMTP clients, of sendmail(1), and Postfix's own bounces. */
+export function milterLines(main: ReadonlyMap<string, string>, milter: string): MainLine[] {
+  const others = splitMilters(main.get('smtpd_milters') ?? '').filter((entry) => !isMilterAt(entry, milter));
+  const local = splitMilters(
+    (main.get('non_smtpd_milters') ?? '').replace(/\$\{?smtpd_milters\}?/g, main.get('smtpd_milters') ?? ''),
+  );
+  const otherLocal = local.filter((entry) => !isMilterAt(entry, milter));
+  const classes = splitWords(main.get('internal_mail_filter_classes') ?? '').filter((name) => name !== 'bounce');
+  return [
+    {
+      name: 'smtpd_milters',
+      value: [milterEntry(milter), ...others].join(', '),
+      comment:
+        'Postern first: it takes out forged marks before other filters see them. On submission services put it last.',
+    },
+    {
+      name: 'non_smtpd_milters',
+      value: [milterEntry(milter), ...otherLocal].join(', '),
+      comment: 'Mail of sendmail(1) is signed too.',
+    },
+    {
+      name: 'internal_mail_filter_classes',
+      value: [...classes, 'bounce'].join(', '),
+      comment: 'Bounces that Postfix makes are signed too.',
+    },
+  ];
+}
+
 /** The lines to set. `main` holds what main.cf sets now (postconf -n). */
 export function mainLines(
   main: ReadonlyMap<string, string>,
-  { policy, socketmap }: DoorEndpoints,
+  { policy, milter, socketmap }: DoorEndpoints,
   hasTlsPolicies: boolean,
 ): MainLine[] {
   const lines = policy === null ? [] : [restrictionsLine(main, policy)];
+  if (milter !== null) lines.push(...milterLines(main, milter));
   if (socketmap !== null && hasTlsPolicies) {
     const ours = `socketmap:${socketmap}:tls_policy`;
     const others = splitWords(main.get('smtp_tls_policy_maps') ?? '').filter((map) => map !== ours);

@@ -3,15 +3,35 @@ import { answerSocketmap } from '../answers/index.ts';
 import { systemClock } from '../adapters/clock/index.ts';
 import type { Log } from '../services/index.ts';
 import { createMeters, type PrometheusMeters } from '../adapters/metrics/index.ts';
+import { createResolver } from '../adapters/dns/index.ts';
+import { createKeyFiles } from '../adapters/key-files/index.ts';
 import { createLastGood } from '../adapters/store-embedded/index.ts';
-import { createJudge, createSnapshots, type Judge, type Snapshots } from '../services/index.ts';
+import {
+  createJudge,
+  createKeyedSnapshots,
+  createMessageJudge,
+  createRouteServers,
+  createSigner,
+  createSnapshots,
+  type Judge,
+  type KeyedSnapshots,
+  type MessageJudge,
+  type RouteServers,
+  type Signer,
+  type Snapshots,
+} from '../services/index.ts';
+import type { Snapshot } from '../snapshot/index.ts';
 import type { SocketmapReply } from '../wire/socketmap/index.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The parts of a serving Postern. */
 export type Parts = {
   readonly snapshots: Snapshots;
+  readonly routeServers: RouteServers;
+  readonly keys: KeyedSnapshots;
   readonly judge: Judge;
+  readonly messageJudge: MessageJudge;
+  readonly signer: Signer;
   readonly meters: PrometheusMeters;
   readonly answerSocketmap: (map: string, key: string) => SocketmapReply;
 };
@@ -27,10 +47,18 @@ export function build(workspace: Workspace, log: Log): Parts {
     log,
     meters,
   });
-  const current = (): ReturnType<Snapshots['current']> => snapshots.current();
+  const vault = createKeyFiles(workspace.operator.state);
+  const resolver = createResolver(workspace.operator.dns?.servers);
+  const routeServers = createRouteServers(() => snapshots.current(), resolver, log);
+  const keys = createKeyedSnapshots(() => routeServers.current(), vault, log, meters);
+  const current = (): Snapshot => keys.current();
   return {
     snapshots,
     meters,
+    routeServers,
+    keys,
+    messageJudge: createMessageJudge(systemClock, log, meters),
+    signer: createSigner(vault, systemClock),
     judge: createJudge(current, systemClock, log, meters),
     answerSocketmap: (map, key) => answerSocketmap(current(), map, key),
   };

@@ -3,8 +3,11 @@
  * SIGHUP reads both files again; SIGTERM and SIGINT drain for at most ten seconds.
  */
 import { dirname, resolve } from 'node:path';
+import { keyIndexOf } from '../adapters/key-files/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog } from '../adapters/log/index.ts';
 import { openMetricsDoor, type Readiness } from '../adapters/metrics/index.ts';
+import { openMilterDoor } from '../adapters/milter-server/index.ts';
 import { openPolicyDoor } from '../adapters/policy-server/index.ts';
 import { openSocketmapDoor } from '../adapters/socketmap-server/index.ts';
 import type { OpenDoor, UnixSocketOptions } from '../adapters/socket/index.ts';
@@ -15,8 +18,12 @@ import { build, type Parts } from './build.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 const DRAIN_MS = 10_000;
+/** How long the start waits for the first look-up of route servers. */
+const ROUTE_WAIT_MS = 1000;
+/** How often names of route servers are looked up again: about what their records live. */
+const ROUTE_REFRESH_MS = 5 * 60_000;
 /** The doors that answer Postfix in this version. */
-const DOORS = ['socketmap', 'policy'] as const;
+const DOORS = ['socketmap', 'policy', 'milter'] as const;
 type ServedDoor = (typeof DOORS)[number] | 'metrics';
 
 type Phase = 'starting' | 'running' | 'draining';
@@ -29,32 +36,40 @@ export async function serve(config: string | undefined, logLevel: string): Promi
   const parts = build(workspace, log);
   let phase: Phase = 'starting';
   const stopped = untilStopped(log);
-  const opened: OpenDoor[] = [];
-  const openAll = async (door: ServedDoor): Promise<void> => {
+  /** The doors for health open first and close last: they tell that the others drain. */
+  const health: OpenDoor[] = [];
+  const doors: OpenDoor[] = [];
+  const openAll = async (door: ServedDoor, opened: OpenDoor[]): Promise<void> => {
     for (const listener of workspace.operator.listen[door]) {
       opened.push(await openOne(door, listener, workspace, parts, log, () => phase));
     }
   };
+  const closeAll = async (graceMs: number): Promise<void> => {
+    for (const opened of [doors, health]) await Promise.all(opened.map((door) => door.close(graceMs)));
+  };
   try {
     // Health can be asked while a long list is still being read; the others open once there is something to answer.
-    await openAll('metrics');
+    await openAll('metrics', health);
     await parts.snapshots.start();
-    for (const door of DOORS) await openAll(door);
+    await parts.keys.start();
+    // A dead DNS must not hold up the start; the names are looked up again later.
+    await Promise.race([parts.routeServers.refresh(), sleep(ROUTE_WAIT_MS, undefined, { ref: false })]);
+    for (const door of DOORS) await openAll(door, doors);
   } catch (error) {
-    await closeAll(opened, 0);
+    await closeAll(0);
     throw error;
   }
   const endWatching = watch(config, workspace, parts, log);
   phase = 'running';
   log.info('ready', {
     revision: parts.snapshots.current().revision,
-    doors: opened.map(({ listener }) => formatListener(listener)),
+    doors: [...health, ...doors].map(({ listener }) => formatListener(listener)),
   });
   const signal = await stopped;
   phase = 'draining';
   log.info('draining', { signal, at_most_ms: DRAIN_MS });
   endWatching();
-  await closeAll(opened, DRAIN_MS);
+  await closeAll(DRAIN_MS);
   log.info('stopped');
   return 0;
 }
@@ -73,28 +88,44 @@ function openOne(
   switch (door) {
     case 'policy':
       return openPolicyDoor({ ...common, judge: parts.judge });
+    case 'milter': {
+      const { messageJudge, signer, keys } = parts;
+      return openMilterDoor({ ...common, judge: messageJudge, signer, current: () => keys.current() });
+    }
     case 'socketmap':
       return openSocketmapDoor({ ...common, answer: parts.answerSocketmap });
     case 'metrics':
-      return openMetricsDoor({ ...common, health: () => health(parts, phase()) });
+      return openMetricsDoor({ ...common, health: () => readiness(parts, phase()) });
   }
 }
 
-function health({ snapshots }: Parts, phase: Phase): Readiness {
-  const problems = [...snapshots.problems()];
+function readiness({ snapshots, keys }: Parts, phase: Phase): Readiness {
+  const problems = [...snapshots.problems(), keys.problem()].filter((problem) => problem !== null);
   if (phase !== 'running') return { status: phase, revision: null, problems };
   return { status: problems.length === 0 ? 'ready' : 'degraded', revision: snapshots.current().revision, problems };
 }
 
 /** Watches the settings and what they name, and heeds SIGHUP. Gives the way to end both. */
-function watch(config: string | undefined, workspace: Workspace, { snapshots }: Parts, log: Log): () => void {
+function watch(
+  config: string | undefined,
+  workspace: Workspace,
+  { snapshots, keys, routeServers }: Parts,
+  log: Log,
+): () => void {
   const base = dirname(workspace.settingsFile);
   const files = (): string[] => [workspace.settingsFile, ...snapshots.listFiles().map((file) => resolve(base, file))];
-  const watching = watchFiles(files, () => void snapshots.reload());
+  const watching = watchFiles(files, () => void snapshots.reload().then(() => routeServers.refresh()));
+  const refreshing = setInterval(() => void routeServers.refresh(), ROUTE_REFRESH_MS);
+  const watchingKeys = watchFiles(
+    () => [keyIndexOf(workspace.operator.state)],
+    () => void keys.reload(),
+  );
   const onHangUp = (): void => void reread(config, workspace, snapshots, log);
   process.on('SIGHUP', onHangUp);
   return () => {
+    clearInterval(refreshing);
     watching.stop();
+    watchingKeys.stop();
     process.off('SIGHUP', onHangUp);
   };
 }
@@ -123,8 +154,11 @@ async function reread(
 /** Resolves with the first signal to stop. A second one ends the process at once. */
 function untilStopped(log: Log): Promise<NodeJS.Signals> {
   return new Promise((stop) => {
+    let isTold = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
+        if (isTold) process.exit(1);
+        isTold = true;
         stop(signal);
       });
     }
@@ -134,8 +168,4 @@ function untilStopped(log: Log): Promise<NodeJS.Signals> {
       stop('SIGTERM');
     });
   });
-}
-
-async function closeAll(doors: readonly OpenDoor[], graceMs: number): Promise<void> {
-  await Promise.all(doors.map((door) => door.close(graceMs)));
 }

@@ -5,7 +5,8 @@
 import { access, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { createSettingsFile, parseYamlBytes, reasonOf } from '../adapters/store-embedded/index.ts';
+import { reasonOf } from '../adapters/files/index.ts';
+import { createSettingsFile, parseYamlBytes } from '../adapters/store-embedded/index.ts';
 import { readPostfix, type PostfixFacts } from '../adapters/postfix-control/index.ts';
 import { parseDomain, parseIpRange, type Domain, type IpRange } from '../mail/index.ts';
 import { mapDoors, validateOperatorFile, type Listener, type OperatorFile } from '../operator/index.ts';
@@ -122,8 +123,15 @@ function surroundingsOf(
 ): Surroundings {
   const { internalDomain, reinjectionServices } = operator;
   const authservId = operator.authservId ?? hostDomain(postfix);
+  const origin = parseDomain(postfix?.origin ?? '');
   return {
-    host: { trustedNetworks, internalDomain, reinjectionServices, authservId },
+    host: {
+      trustedNetworks,
+      internalDomain,
+      reinjectionServices,
+      authservId,
+      ...(origin.ok && { originDomain: origin.value }),
+    },
     postfix: { smtpdListeners: postfix?.smtpdListeners ?? [], localAddresses: postfix?.localAddresses ?? [] },
   };
 }

@@ -12,7 +12,7 @@ import { gatewayOnly } from './rules/gateway-only.ts';
 import { ipAllowBlock } from './rules/ip-allow-block.ts';
 import { tlsRequired } from './rules/tls-required.ts';
 import { findTrueClient } from './true-client.ts';
-import { findTrust, type TrustFinding } from './trust.ts';
+import { findTrust, type TrustFacts, type TrustFinding } from './trust.ts';
 
 const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, gatewayOnly, tlsRequired];
 
@@ -45,7 +45,7 @@ function policyFor(snapshot: Snapshot, recipient: Address): DomainPolicy | undef
 }
 
 /** Trust for the domain of `scope`, or in general where it is null. */
-export function trustOf(snapshot: Snapshot, scope: DomainPolicy | null, t: RecipientTransaction): TrustFinding {
+export function trustOf(snapshot: Snapshot, scope: DomainPolicy | null, t: TrustFacts): TrustFinding {
   const userDomain = t.saslUsername === null ? null : (parseAddress(t.saslUsername)?.domain ?? null);
   return findTrust(snapshot.host, scope, t, organizationOf(snapshot, userDomain));
 }

@@ -18,6 +18,8 @@ export type RuleId =
   | 'ip-block'
   | 'gateway-only'
   | 'tls-required'
+  | 'marks'
+  | 'dkim-sign'
   | 'enforcement';
 
 /**

@@ -2,7 +2,7 @@
  * What a decision is made from: one SMTP transaction as far as it has come, in our words, whichever door it came by.
  * Source: RFC 5321 §3.3 (transaction), Postfix SMTPD_POLICY_README (attributes).
  */
-import type { Address, IpAddress } from '../mail/index.ts';
+import type { Address, Domain, IpAddress } from '../mail/index.ts';
 
 /** How far the SMTP session is. */
 export type Stage = 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | 'message';
@@ -27,4 +27,17 @@ export type RecipientTransaction = {
   readonly sender: Address | null;
   readonly recipient: Address;
   readonly at: number;
+};
+
+/** A header field as received: octets as latin1 text; `value` is all after the colon, folds as LF and white space. */
+export type HeaderField = { readonly name: string; readonly value: string };
+
+/** The domain of the single author, or why there is none to sign for. Source: RFC 5322 §3.6.2, RFC 6376 §8.15. */
+export type Author = { readonly domain: Domain } | { readonly domain: null; readonly reason: string };
+
+/** One message at the end of its headers. */
+export type MessageTransaction = Omit<RecipientTransaction, 'recipient' | 'stage'> & {
+  readonly recipients: readonly Address[];
+  readonly headers: readonly HeaderField[];
+  readonly author: Author;
 };

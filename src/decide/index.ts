@@ -1,5 +1,7 @@
 /** The face of the decisions. */
 export { decideRecipient, trustOf } from './decide.ts';
+export { decideMessage, type MessageDecision } from './message.ts';
+export type { NotSigned } from './rules/dkim-sign.ts';
 export type { Reason, RecipientDecision, RuleId, Verdict } from './decision.ts';
-export type { Client, RecipientTransaction, Stage } from './facts.ts';
+export type { Author, Client, HeaderField, MessageTransaction, RecipientTransaction, Stage } from './facts.ts';
 export type { TrustFinding } from './trust.ts';

@@ -14,6 +14,9 @@ export type TrustFinding = {
   readonly text: string;
 };
 
+/** The facts of a session that trust depends on. */
+export type TrustFacts = Pick<RecipientTransaction, 'client' | 'saslUsername' | 'daemonName' | 'at'>;
+
 /** The part of a domain's policy that trust depends on. Null stands for a domain that is not ours. */
 export type TrustScope = Pick<DomainPolicy, 'organization' | 'gateway' | 'routeServers'> | null;
 
@@ -26,7 +29,7 @@ const untrusted = (text: string): TrustFinding => ({ trusted: false, proof: null
 export function findTrust(
   host: HostPolicy,
   scope: TrustScope,
-  t: Pick<RecipientTransaction, 'client' | 'saslUsername' | 'daemonName' | 'at'>,
+  t: TrustFacts,
   saslOrganization: string | null,
 ): TrustFinding {
   if (t.saslUsername !== null) return findSaslTrust(t.saslUsername, scope, saslOrganization);

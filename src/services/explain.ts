@@ -4,13 +4,17 @@
  */
 import { renderTlsPolicy } from '../answers/index.ts';
 import {
+  decideMessage,
   decideRecipient,
   trustOf,
   type Client,
+  type HeaderField,
+  type MessageTransaction,
   type Reason,
   type RecipientDecision,
   type Verdict,
 } from '../decide/index.ts';
+import { authorOf } from './author.ts';
 import { formatIpAddress, formatReply, type Address } from '../mail/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
 
@@ -22,6 +26,8 @@ export type Question = {
   readonly saslUsername: string | null;
   readonly encrypted: boolean;
   readonly at: number;
+  /** The header fields of the message; null where only the envelope is described. */
+  readonly headers: readonly HeaderField[] | null;
 };
 
 type Delivery = { readonly to: string; readonly recipient: string; readonly bounces: boolean };
@@ -51,13 +57,15 @@ export type Explanation = {
     readonly removed: readonly string[];
   };
   readonly tls: readonly { readonly nexthop: string; readonly policy: string | null }[];
-  readonly reasons: readonly (Reason & { readonly recipient: string })[];
+  /** `recipient` is null for what is about the whole message. */
+  readonly reasons: readonly (Reason & { readonly recipient: string | null })[];
 };
 
 /** Explains. Trust in the answer is that for every own domain concerned; the true client null where any is unknown. */
 export function explain(snapshot: Snapshot, question: Question): Explanation {
-  const { recipients, ...rest } = question;
-  const transaction = { ...rest, stage: 'rcpt' as const, daemonName: null };
+  const { recipients, client, sender, saslUsername, encrypted, at } = question;
+  const facts = { client, sender, saslUsername, encrypted, at, daemonName: null };
+  const transaction = { ...facts, stage: 'rcpt' as const };
   const decided = recipients.map((recipient) => ({
     recipient,
     decision: decideRecipient(snapshot, { ...transaction, recipient }),
@@ -67,10 +75,11 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
   const own = decided.filter(({ decision }) => decision.domain !== null);
   const accepted = own.filter(({ decision }) => decision.verdict.kind === 'pass');
   const trusts = own.map(({ decision }) => decision.trust.trusted);
-  const [first] = recipients;
-  if (first !== undefined && (senderPolicy !== undefined || own.length === 0)) {
-    trusts.push(trustOf(snapshot, senderPolicy ?? null, { ...transaction, recipient: first }).trusted);
+  if (senderPolicy !== undefined || own.length === 0) {
+    trusts.push(trustOf(snapshot, senderPolicy ?? null, transaction).trusted);
   }
+  const isTaken = decided.some(({ decision }) => decision.verdict.kind === 'pass');
+  const message = explainMessage(snapshot, facts, isTaken ? question.headers : null, accepted);
   return {
     trusted: trusts.every(Boolean) && trusts.length > 0,
     trueClient: trueClientOf(
@@ -79,21 +88,46 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
     ),
     revision: snapshot.revision,
     recipients: decided.map(({ recipient, decision }) => explainRecipient(recipient, decision)),
-    message: {
-      verdict: 'pass',
-      reply: null,
-      spam: false,
-      bypassSpamFilter: accepted.length > 0 && accepted.every(({ decision }) => decision.bypassSpamFilter),
-      signatures: [],
-      added: [],
-      removed: [],
-    },
+    message: message.answer,
     tls: decided
       .filter(({ decision }) => decision.domain === null && decision.verdict.kind === 'pass')
       .flatMap(({ recipient }) => (recipient.domain === null ? [] : [explainTls(snapshot, recipient.domain)])),
-    reasons: decided.flatMap(({ recipient, decision }) =>
-      decision.reasons.map((reason) => ({ ...reason, recipient: recipient.text })),
-    ),
+    reasons: [
+      ...decided.flatMap(({ recipient, decision }) =>
+        decision.reasons.map((reason) => ({ ...reason, recipient: recipient.text })),
+      ),
+      ...message.reasons,
+    ],
+  };
+}
+
+type Accepted = readonly { readonly recipient: Address; readonly decision: RecipientDecision }[];
+
+/** What would be done to the message. Without its headers, or a recipient, nothing is known of marks and signatures. */
+function explainMessage(
+  snapshot: Snapshot,
+  facts: Omit<MessageTransaction, 'recipients' | 'headers' | 'author'>,
+  headers: readonly HeaderField[] | null,
+  accepted: Accepted,
+): { readonly answer: Explanation['message']; readonly reasons: Explanation['reasons'] } {
+  const nothing = { verdict: 'pass', reply: null, spam: false, signatures: [], added: [], removed: [] } as const;
+  if (headers === null) {
+    const bypassSpamFilter = accepted.length > 0 && accepted.every(({ decision }) => decision.bypassSpamFilter);
+    return { answer: { ...nothing, bypassSpamFilter }, reasons: [] };
+  }
+  const author = authorOf(headers);
+  const recipients = accepted.map(({ recipient }) => recipient);
+  const decision = decideMessage(snapshot, { ...facts, recipients, headers, author });
+  const line = ({ name, value }: HeaderField): string => `${name}: ${value.replace(/\n[\t ]*/g, ' ').trim()}`;
+  return {
+    answer: {
+      ...nothing,
+      bypassSpamFilter: decision.bypassSpamFilter,
+      signatures: decision.signing.signatures.map(({ domain, key }) => ({ domain, ...key })),
+      added: decision.added.map(line),
+      removed: decision.removed.flatMap((position) => headers[position] ?? []).map(line),
+    },
+    reasons: decision.reasons.map((reason) => ({ ...reason, recipient: null })),
   };
 }
 

@@ -10,11 +10,21 @@ export {
   type LocatedIssue,
   type Surroundings,
 } from './load-settings.ts';
+export { authorOf } from './author.ts';
+export { createKeyedSnapshots, type KeyedSnapshots } from './signing-keys.ts';
+export { checkKeyDomain, createDkimKeys, type DkimKeys, type DnsCheck, type KeyKind } from './dkim-keys.ts';
+export { createMessageJudge, type MessageJudge } from './message-judge.ts';
+export { createSigner, type Signer } from './signer.ts';
+export { createRouteServers, type RouteServers } from './route-servers.ts';
 export type {
+  AddressResolver,
   Clock,
   DecisionLabels,
   Door,
   GoodSettings,
+  KeyFacts,
+  KeyState,
+  KeyVault,
   LastGood,
   Log,
   Meters,
@@ -22,6 +32,8 @@ export type {
   SettingsStore,
   SettingsText,
   SnapshotState,
+  TxtAnswer,
+  TxtResolver,
 } from './ports.ts';
 export { createSnapshots, type Problem, type Snapshots } from './snapshots.ts';
 export { explain, type Explanation, type Question } from './explain.ts';

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { parseIpListFile, type IpList } from '../mail/index.ts';
 import { LIMITS, nameOfPlace, validate, type Settings, type SettingsIssue, type Severity } from '../settings/index.ts';
 import {
+  checkPattern,
   compile,
   listFilesOf,
   type HostSettings,
@@ -75,7 +76,7 @@ export async function loadSettings(
   const text = await store.read();
   const refused = { text, lists: new Map<string, string>(), listFiles: null, settings: null, snapshot: null };
   if (text.syntaxIssues.length > 0) return { ...refused, issues: syntaxIssues(text) };
-  const { settings, issues: found } = validate(text.raw);
+  const { settings, issues: found } = validate(text.raw, checkPattern);
   const issues = locateIssues(text, found);
   if (settings === null) return { ...refused, issues };
 
@@ -86,7 +87,8 @@ export async function loadSettings(
 
   const materials = { ...surroundings.postfix, lists };
   const compiled = compile(settings, materials, surroundings.host, revisionOf(text.text, texts));
-  issues.push(...locateIssues(text, settingsNotActing(settings)));
+  const notActing = settingsNotActing(settings, compiled.ok ? compiled.value : null);
+  issues.push(...locateIssues(text, notActing));
   if (compiled.ok) return { ...named, settings, snapshot: compiled.value, issues };
   return { ...named, issues: [...issues, ...locateIssues(text, compiled.error)] };
 }

@@ -3,9 +3,10 @@
  * they do. Each goes when its feature comes.
  */
 import { ownDomains, type Settings, type SettingsIssue } from '../settings/index.ts';
+import type { Snapshot } from '../snapshot/index.ts';
 
 /** One warning for each setting that does not act yet. */
-export function settingsNotActing(settings: Settings): SettingsIssue[] {
+export function settingsNotActing(settings: Settings, snapshot: Snapshot | null): SettingsIssue[] {
   const issues: SettingsIssue[] = [];
   const warn = (pointer: string): void => {
     const message = 'is checked and kept, but this version does not act on it yet';
@@ -17,10 +18,21 @@ export function settingsNotActing(settings: Settings): SettingsIssue[] {
     if (own.autoBlock !== undefined) warn(`${own.pointer}/autoBlock`);
     if (gateway?.internalThroughGateway !== undefined) warn(`${own.pointer}/inboundGateway/internalThroughGateway`);
     if (gateway?.spamPattern !== undefined) warn(`${own.pointer}/inboundGateway/spamPattern`);
-    if (gateway?.skipSpamFilter === true) warn(`${own.pointer}/inboundGateway/skipSpamFilter`);
     if (own.inboundRouting.length > 0) warn(`${own.pointer}/inboundRouting`);
     if (own.outboundRouting.length > 0) warn(`${own.pointer}/outboundRouting`);
-    if (own.dkim !== undefined) warn(`${own.pointer}/dkim`);
   }
-  return issues;
+  return snapshot === null ? issues : [...issues, ...tlsWithoutAnswer(snapshot)];
+}
+
+/** Outgoing TLS policies on which own domains differ get no answer yet: mail to those peers may leave in clear. */
+function tlsWithoutAnswer({ domains, tlsAgreed }: Snapshot): SettingsIssue[] {
+  return [...domains.values()].flatMap(({ enforcement, tlsOutgoing }) =>
+    [...tlsOutgoing].flatMap(([peer, { pointer }]): SettingsIssue[] => {
+      if (enforcement === 'observe' || tlsAgreed.has(peer)) return [];
+      const why = `own domains differ on ${peer}, and this version acts only where all agree: mail to it may leave in clear`;
+      return [
+        { severity: 'warning', pointer, message: `does not act: ${why}; give every own domain the same policy for it` },
+      ];
+    }),
+  );
 }

@@ -1,5 +1,6 @@
 /** What the services need of the outside world. Adapters implement these; nothing here does anything. */
-import type { RuleId, Stage } from '../decide/index.ts';
+import type { NotSigned, RuleId, Stage } from '../decide/index.ts';
+import type { Domain, IpAddress } from '../mail/index.ts';
 
 /** The doors that Postern listens at. */
 export type Door = 'policy' | 'milter' | 'socketmap' | 'admin' | 'metrics';
@@ -47,6 +48,14 @@ export type Meters = {
   countConnectionRefused(door: Door): void;
   countProtocolFault(door: Door): void;
   countSocketmapAnswer(map: string, status: string): void;
+  /** One message answered by the milter door; `skipped` says why it has no signature, null where it has. */
+  countMessage(labels: {
+    readonly verdict: 'pass' | 'reject' | 'defer';
+    readonly signatures: number;
+    readonly skipped: NotSigned | null;
+  }): void;
+  /** How many keys are in each state. */
+  setKeys(states: Readonly<Record<KeyState, number>>): void;
   setSnapshot(state: SnapshotState): void;
 };
 
@@ -79,4 +88,44 @@ export type LastGood = {
   save(good: GoodSettings): Promise<void>;
   /** Null where nothing was saved yet. Errors: PosternError where what was saved cannot be used. */
   load(): Promise<{ readonly store: SettingsStore; readonly savedAt: number } | null>;
+};
+
+/** The states of a key, in the order of its life. */
+export type KeyState = 'created' | 'verified' | 'active' | 'retiring' | 'revoked';
+
+/** What may be known of a key by anybody who runs Postern. `publicKey` is SubjectPublicKeyInfo DER in base64. */
+export type KeyFacts = {
+  readonly domain: Domain;
+  readonly selector: string;
+  readonly algorithm: 'rsa-sha256' | 'ed25519-sha256';
+  /** RSA key size; null for Ed25519. */
+  readonly bits: number | null;
+  readonly publicKey: string;
+  readonly state: KeyState;
+  /** When each state began, in milliseconds since 1970, and who brought it about. */
+  readonly history: readonly { readonly state: KeyState; readonly at: number; readonly by: string }[];
+};
+
+/** Keeps private keys and never gives one away. Errors: PosternError. */
+export type KeyVault = {
+  list(): Promise<readonly KeyFacts[]>;
+  add(facts: KeyFacts, privateKeyPem: string): Promise<void>;
+  update(change: (keys: readonly KeyFacts[]) => readonly KeyFacts[]): Promise<readonly KeyFacts[]>;
+  /** Signs with the key of a selector: RSA over SHA-256 of `bytes`, Ed25519 over `bytes`. */
+  sign(domain: string, selector: string, bytes: Uint8Array): Promise<Uint8Array>;
+};
+
+/** What a TXT look-up gave. */
+export type TxtAnswer =
+  | { readonly kind: 'records'; readonly records: readonly (readonly string[])[] }
+  | { readonly kind: 'no-such-name' | 'no-such-record' | 'no-answer' }
+  | { readonly kind: 'server-failure'; readonly code: string };
+
+/** Asks DNS for TXT records, afresh each time. Never throws. */
+export type TxtResolver = { txt(name: string): Promise<TxtAnswer> };
+
+/** Looks up where a mail server is. Never throws; null where DNS did not tell. Source: RFC 5321 §5.1. */
+export type AddressResolver = {
+  /** The addresses of a host, or with `mx` those of the mail exchangers of a domain. */
+  addresses(name: string, mx: boolean): Promise<readonly IpAddress[] | null>;
 };

@@ -13,12 +13,12 @@ import {
   type IpAddress,
   type IpList,
   type IpRange,
-  type IpSet,
   type Result,
 } from '../mail/index.ts';
 import {
   Issues,
   ownDomains,
+  sharedSuffix,
   type IpEntry,
   type Organization,
   type OwnDomain,
@@ -26,7 +26,8 @@ import {
   type SettingsIssue,
 } from '../settings/index.ts';
 import { checkPattern } from './pattern.ts';
-import type { DomainPolicy, HostPolicy, ListedIps, RevisionId, Snapshot } from './snapshot.ts';
+import { compileRouteServers } from './route-servers.ts';
+import type { DomainPolicy, HostPolicy, ListedIps, RevisionId, RouteHost, Snapshot } from './snapshot.ts';
 import { agreedTls, incomingTls, outgoingTls } from './tls-merge.ts';
 
 /** What the operator's file says, beside the settings. */
@@ -56,15 +57,18 @@ export function compile(
   const domains = new Map<Domain, DomainPolicy>();
   for (const organization of settings.organizations.values()) {
     checkRoutesToOurselves(organization, materials, issues);
-    const routeServers = compileRouteServers(organization);
+    const routeHosts = [...organization.routes.values()].map(({ host, mx }): RouteHost => ({ host, mx }));
+    const isProviderShared = sharedSuffix(organization.primaryDomain, settings.provider.sharedDomains) !== null;
     for (const own of organization.domains.values()) {
       checkDomain(own, host, issues);
-      domains.set(own.domain, compileDomain(own, organization, routeServers, materials));
+      domains.set(own.domain, { ...compileDomain(own, organization, routeHosts, materials), isProviderShared });
     }
   }
   if (issues.hasErrors) return fail(issues.list);
   const hostPolicy = { ...host, trustedNetworks: compileIpSet(host.trustedNetworks.map((range) => ({ range }))) };
-  return ok({ revision, host: hostPolicy, domains, tlsAgreed: agreedTls(domains) });
+  const { signingDomain } = settings.provider;
+  const providerSigning = signingDomain === undefined ? null : { domain: signingDomain, keys: [] };
+  return ok({ revision, host: hostPolicy, domains, tlsAgreed: agreedTls(domains), providerSigning });
 }
 
 /** The list files that the settings name, each once, with the place that names it first. */
@@ -83,9 +87,9 @@ export function listFilesOf(settings: Settings): ReadonlyMap<string, string> {
 function compileDomain(
   own: OwnDomain,
   organization: Organization,
-  routeServers: IpSet,
+  routeHosts: readonly RouteHost[],
   materials: Materials,
-): DomainPolicy {
+): Omit<DomainPolicy, 'isProviderShared'> {
   const gateway = own.inboundGateway;
   return {
     domain: own.domain,
@@ -102,9 +106,11 @@ function compileDomain(
             pointer: `${own.pointer}/inboundGateway`,
           }
         : null,
-    routeServers,
+    routeHosts,
+    routeServers: compileRouteServers(routeHosts, new Map()),
     tlsIncoming: incomingTls(own),
     tlsOutgoing: outgoingTls(own),
+    signing: [],
     pointer: own.pointer,
   };
 }
@@ -129,15 +135,6 @@ function compileList(entries: readonly IpEntry[], pointer: string, materials: Ma
 
 function missingList(file: string): never {
   throw new Error(`list file ${file} was not given to compile`);
-}
-
-function compileRouteServers(organization: Organization): IpSet {
-  const sources = [];
-  for (const route of organization.routes.values()) {
-    const address = parseIpAddress(route.host);
-    if (address !== null) sources.push({ range: { first: address, last: address, text: route.host } });
-  }
-  return compileIpSet(sources);
 }
 
 function checkRoutesToOurselves(organization: Organization, materials: Materials, issues: Issues): void {

@@ -30,14 +30,29 @@ export type DomainPolicy = {
   readonly allowed: ListedIps;
   readonly blocked: ListedIps;
   readonly gateway: GatewayPolicy | null;
-  /** Addresses of the servers of the organization's routes: never trusted by network. */
+  /** The servers of the organization's routes as the settings name them. */
+  readonly routeHosts: readonly RouteHost[];
+  /** Their addresses, as far as they are known: never trusted by network. */
   readonly routeServers: IpSet;
   /** Sender domains whose mail is taken over TLS only, with the place of the policy. */
   readonly tlsIncoming: ReadonlyMap<Domain, string>;
   /** Peers that mail from this domain reaches over TLS only. */
   readonly tlsOutgoing: ReadonlyMap<Domain, TlsDemand>;
+  /** Whether the organization's primary domain belongs to the provider: it then has no DKIM of its own. */
+  readonly isProviderShared: boolean;
+  /** The active keys of the domain. */
+  readonly signing: readonly SigningKey[];
   readonly pointer: string;
 };
+
+/** A key that may sign; its private part is in the key store. Source: RFC 6376 §3.1, §3.3. */
+export type SigningKey = { readonly selector: string; readonly algorithm: 'rsa-sha256' | 'ed25519-sha256' };
+
+/** The provider's signing domain with its active keys. */
+export type ProviderSigning = { readonly domain: Domain; readonly keys: readonly SigningKey[] };
+
+/** A route's server: an address or a name, and whether the name is looked up as MX. */
+export type RouteHost = { readonly host: string; readonly mx: boolean };
 
 /** What all policies for one peer ask together; `pointer` names the first of them. */
 export type TlsDemand = { readonly trustedCa: boolean; readonly hostnameMatch: boolean; readonly pointer: string };
@@ -59,4 +74,6 @@ export type Snapshot = {
   readonly domains: ReadonlyMap<Domain, DomainPolicy>;
   /** Peers on which every own domain agrees: the answers of the socketmap `tls_policy`. */
   readonly tlsAgreed: ReadonlyMap<Domain, TlsDemand>;
+  /** Signs for domains without an active key; null where the provider has no signing domain. */
+  readonly providerSigning: ProviderSigning | null;
 };

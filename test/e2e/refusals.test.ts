@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Ground } from '../support/ground.ts';
 import { replyText } from '../support/smtp-client.ts';
+import { waitFor } from '../support/waiting.ts';
 
 const settings = {
   version: 1,
@@ -56,6 +57,8 @@ beforeAll(async () => {
         },
         'data-policy': { smtpd_data_restrictions: policy },
       },
+      // The host's own name and its address literals are taken off an address; a bare name gets the domain of $myorigin.
+      settings: { mydestination: 'mx.lab.test', myorigin: 'a.example' },
     }),
   });
 });
@@ -140,6 +143,32 @@ describe('blocked and allowed clients', () => {
     expect((await session.data('Subject: POL-11\n\ntext')).code).toBe(250);
     await session.quit();
     await ground.sink.messageTo('pol-11@b.example');
+  });
+});
+
+describe('a recipient that wraps an own domain is decided like the address that Postfix reads in it', () => {
+  const message = 'Subject: wrapped\n\ntext';
+
+  it.each([
+    'wrap1%a.example@mx.lab.test',
+    'wrap2%a.example@[127.0.0.1]',
+    'wrap3%a.example',
+    'a.example!wrap4',
+    'a.example!wrap5@mx.lab.test',
+    '"wrap6@a.example"@[127.0.0.1]',
+    '"wrap7@a.example"@mx.lab.test',
+    '"wrap8%a.example"@mx.lab.test',
+    'wrap9%a.example%mx.lab.test@[127.0.0.1]',
+    'wrap10',
+    '"wrap11"',
+    'WRAP12%A.EXAMPLE@MX.LAB.TEST',
+  ])('%s', async (recipient) => {
+    const plain = `${/wrap\d+/i.exec(recipient)![0]}@a.example`.toLowerCase();
+    const arrived = (): string[] => ground.sink.recipients().map((each) => each.toLowerCase());
+    expect(await ground.send({ client: '192.0.2.66', recipient })).toMatch(/^550 5\.7\.1 .*blocked/);
+    // From another client it is taken, and is what it was taken for.
+    expect(await ground.send({ client: '192.0.2.1', recipient, message })).toMatch(/^250 /);
+    await waitFor(`mail to ${plain}`, () => (arrived().includes(plain) ? true : undefined));
   });
 });
 

@@ -31,14 +31,18 @@ export class FakeLog implements Log {
   }
 }
 
-type Counted = Pick<Meters, 'countDecision' | 'setSnapshot'>;
+type Counted = Pick<Meters, 'countDecision' | 'setSnapshot' | 'countMessage' | 'setKeys'>;
 
-/** Keeps decisions and snapshot states; what only doors count is counted into nothing. */
+/** Keeps decisions, messages, key counts and snapshot states; what only doors count is counted into nothing. */
 export class FakeMeters implements Meters {
   readonly decisions: DecisionLabels[] = [];
   readonly states: SnapshotState[] = [];
+  readonly messages: Parameters<Meters['countMessage']>[0][] = [];
+  readonly keys: Parameters<Meters['setKeys']>[0][] = [];
   readonly countDecision: Counted['countDecision'] = (labels) => void this.decisions.push(labels);
   readonly setSnapshot: Counted['setSnapshot'] = (state) => void this.states.push(state);
+  readonly countMessage: Counted['countMessage'] = (labels) => void this.messages.push(labels);
+  readonly setKeys: Counted['setKeys'] = (states) => void this.keys.push(states);
   observeAnswer(): void {}
   connectionOpened(): void {}
   connectionClosed(): void {}

@@ -1,9 +1,13 @@
-/** The whole ground of an end-to-end test: a real Postfix, Postern beside it, and a destination that keeps what arrives. */
+/**
+ * The whole ground of an end-to-end test: a real Postfix, Postern beside it, a destination that keeps what arrives, and a
+ * DNS server where keys are published.
+ */
 import { join } from 'node:path';
+import { DnsServer, type DnsServerOptions } from './dns-server.ts';
 import { policyService, PostfixLab, type LabOptions } from './postfix-lab.ts';
 import { PosternProcess, type PosternOptions } from './postern-process.ts';
 import { SmtpClient, type SessionOptions, replyText } from './smtp-client.ts';
-import { SmtpSink } from './smtp-sink.ts';
+import { type SinkMessage, type SinkOptions, SmtpSink } from './smtp-sink.ts';
 import { freePorts } from './waiting.ts';
 
 export interface GroundOptions {
@@ -11,10 +15,15 @@ export interface GroundOptions {
   readonly ownDomains: readonly string[];
   /** How Postfix asks for policy: over TCP (the default), or by a unix socket inside its queue directory. */
   readonly policyDoor?: 'inet' | 'unix';
-  /** Makes lab options that name the policy service, for example services with restrictions of their own. */
-  readonly lab?: (policy: string) => Partial<LabOptions>;
+  /** With the milter door, on a unix socket inside the queue directory and over TCP; Postfix asks the former. */
+  readonly milter?: boolean;
+  /** With a DNS server, which Postern asks. */
+  readonly dns?: DnsServerOptions;
+  /** Makes lab options that name the policy service, or the milter over TCP ("inet:…"). */
+  readonly lab?: (policy: string, milterOverTcp: string) => Partial<LabOptions>;
   readonly operator?: Readonly<Record<string, unknown>>;
   readonly program?: PosternOptions['program'];
+  readonly sink?: SinkOptions;
 }
 
 export interface MailAttempt extends SessionOptions {
@@ -23,8 +32,25 @@ export interface MailAttempt extends SessionOptions {
   readonly sender?: string;
   /** The smtpd service of the lab; "smtp" unless given. */
   readonly service?: string;
-  /** Text of the message; without it the session ends after RCPT. */
-  readonly message?: string;
+  /** The message; without it the session ends after RCPT. */
+  readonly message?: string | Buffer;
+}
+
+/** A key as `postern dkim create` tells of it. */
+export interface CreatedKey {
+  readonly domain: string;
+  readonly selector: string;
+  /** The name of its record, and the value to publish. */
+  readonly hostFull: string;
+  readonly txt: string;
+}
+
+interface Parts {
+  readonly sink: SmtpSink;
+  readonly lab: PostfixLab;
+  readonly postern: PosternProcess;
+  readonly policyPort: number;
+  readonly dns: DnsServer | undefined;
 }
 
 export class Ground {
@@ -33,31 +59,40 @@ export class Ground {
   readonly postern: PosternProcess;
   /** The TCP port of the policy listener; closed where the door is a unix socket. */
   readonly policyPort: number;
+  readonly #dns: DnsServer | undefined;
 
-  private constructor(sink: SmtpSink, lab: PostfixLab, postern: PosternProcess, policyPort: number) {
-    this.sink = sink;
-    this.lab = lab;
-    this.postern = postern;
-    this.policyPort = policyPort;
+  private constructor(parts: Parts) {
+    this.sink = parts.sink;
+    this.lab = parts.lab;
+    this.postern = parts.postern;
+    this.policyPort = parts.policyPort;
+    this.#dns = parts.dns;
   }
 
   static async start(options: GroundOptions): Promise<Ground> {
-    const ports = await freePorts('policy', 'socketmap', 'metrics');
+    const ports = await freePorts('policy', 'milter', 'socketmap', 'metrics');
     const unix = options.policyDoor === 'unix';
     const policy = policyService(unix ? 'unix:postern/policy.sock' : `inet:127.0.0.1:${ports.policy}`);
-    const sink = await SmtpSink.start();
-    let lab: PostfixLab | undefined;
+    const ends: (() => Promise<void>)[] = [];
     try {
-      lab = await PostfixLab.start({
+      const sink = await SmtpSink.start(options.sink);
+      ends.push(() => sink.stop());
+      const dns = options.dns === undefined ? undefined : await DnsServer.start(options.dns);
+      if (dns !== undefined) ends.push(() => dns.stop());
+      const lab = await PostfixLab.start({
         ownDomains: options.ownDomains,
         destinationPort: sink.port,
         policy,
+        milter: options.milter === true ? 'unix:postern/milter.sock' : null,
         socketmap: `inet:127.0.0.1:${ports.socketmap}`,
-        ...options.lab?.(policy),
+        ...options.lab?.(policy, `inet:127.0.0.1:${ports.milter}`),
       });
+      ends.push(() => lab.destroy());
+      const inQueue = (name: string): string => `unix:${join(lab.queueDirectory, 'postern', name)}`;
       const postern = await PosternProcess.start({
         listen: {
-          policy: unix ? `unix:${join(lab.queueDirectory, 'postern/policy.sock')}` : `127.0.0.1:${ports.policy}`,
+          policy: unix ? inQueue('policy.sock') : `127.0.0.1:${ports.policy}`,
+          ...(options.milter === true && { milter: [inQueue('milter.sock'), `127.0.0.1:${ports.milter}`] }),
           socketmap: `127.0.0.1:${ports.socketmap}`,
           metrics: `127.0.0.1:${ports.metrics}`,
         },
@@ -65,16 +100,21 @@ export class Ground {
         operator: {
           postfix: { configDirectory: lab.configDirectory },
           socket: { group: 'postfix', mode: '0660' },
+          ...(dns !== undefined && { dns: { servers: [dns.address] } }),
           ...options.operator,
         },
         ...(options.program !== undefined && { program: options.program }),
       });
-      return new Ground(sink, lab, postern, ports.policy);
+      return new Ground({ sink, lab, postern, policyPort: ports.policy, dns });
     } catch (error) {
-      await lab?.destroy();
-      await sink.stop();
+      for (const end of ends.reverse()) await end();
       throw error;
     }
+  }
+
+  get dns(): DnsServer {
+    if (this.#dns === undefined) throw new Error('this ground has no DNS server');
+    return this.#dns;
   }
 
   open(service: string, options: SessionOptions = {}): Promise<SmtpClient> {
@@ -95,9 +135,36 @@ export class Ground {
     }
   }
 
+  /** Sends a message and gives it as it arrived. Errors: it is not taken, or does not arrive. */
+  async pass(attempt: MailAttempt & { readonly message: string | Buffer }): Promise<SinkMessage> {
+    const before = this.sink.messages.length;
+    const reply = await this.send(attempt);
+    if (!reply.startsWith('250 ')) throw new Error(`not taken: ${reply}`);
+    return this.sink.messageTo(attempt.recipient, 15_000, before);
+  }
+
+  /** `postern dkim create DOMAIN ARGS…`. Errors: refused. */
+  async createKey(domain: string, ...args: readonly string[]): Promise<CreatedKey> {
+    const { code, stdout, stderr } = await this.postern.run('dkim', 'create', domain, ...args, '--json');
+    if (code !== 0) throw new Error(`dkim create: ${stdout}${stderr}`);
+    return JSON.parse(stdout) as CreatedKey;
+  }
+
+  /** Makes a key, publishes it, activates it, and waits until the running Postern knows. Errors: any step refused. */
+  async activateKey(domain: string, ...args: readonly string[]): Promise<CreatedKey> {
+    const key = await this.createKey(domain, ...args);
+    await this.dns.setTxt(key.hostFull, key.txt);
+    const before = this.postern.lines.length;
+    const { code, stdout, stderr } = await this.postern.run('dkim', 'activate', domain, '--selector', key.selector);
+    if (code !== 0) throw new Error(`dkim activate: ${stdout}${stderr}`);
+    await this.postern.waitForLine('the log line "keys"', (line) => line.msg === 'keys', before);
+    return key;
+  }
+
   async destroy(): Promise<void> {
     await this.postern.destroy();
     await this.lab.destroy();
+    await this.#dns?.stop();
     await this.sink.stop();
   }
 }

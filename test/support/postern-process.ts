@@ -25,11 +25,15 @@ export interface LogLine {
   readonly setting?: string;
   readonly text?: string;
   readonly revision?: string;
+  readonly queue_id?: string;
+  /** Of a whole message: the names of the keys that signed it, and how many fields were taken out. */
+  readonly signatures?: readonly string[];
+  readonly removed?: number;
 }
 
 export interface PosternOptions {
   /** The listeners of postern.yaml, by door. A door not named is off. */
-  readonly listen: Readonly<Record<string, string>>;
+  readonly listen: Readonly<Record<string, string | readonly string[]>>;
   /** settings.yaml: text as it is, or an object to write as YAML. */
   readonly settings: string | object;
   /** More keys of postern.yaml. */
@@ -101,7 +105,7 @@ export class PosternProcess {
   /** The address of the metrics listener, for example "http://127.0.0.1:10043". */
   get metricsUrl(): string {
     const listener = this.#options.listen.metrics;
-    if (listener === undefined) throw new Error('this Postern has no metrics listener');
+    if (typeof listener !== 'string') throw new Error('this Postern has no metrics listener');
     return `http://${listener}`;
   }
 
@@ -185,6 +189,30 @@ export class PosternProcess {
     const isIt = (line: LogLine): boolean =>
       line.msg === 'decision' && line.stage === 'rcpt' && line.recipient === recipient;
     return this.waitForLine(`the decision about ${recipient}`, isIt, from);
+  }
+
+  /** The decision line of the next whole message, from log index `from` on; of those to the queue id where one is given. */
+  messageDecision(from: number, queueId?: string): Promise<LogLine> {
+    const isIt = (line: LogLine): boolean =>
+      line.msg === 'decision' && line.stage === 'message' && (queueId ?? line.queue_id) === line.queue_id;
+    return this.waitForLine('the decision about a message', isIt, from);
+  }
+
+  /** What was logged as a warning or an error, from log index `from` on. */
+  complaints(from = 0): readonly LogLine[] {
+    return this.#lines.slice(from).filter(({ level }) => ['warn', 'error', 'fatal', 40, 50, 60].includes(level ?? ''));
+  }
+
+  /** The value of a metric as its line has it, for example `postern_connections{door="milter"}`; 0 where it is not there. */
+  async metric(name: string): Promise<number> {
+    const page = await (await fetch(`${this.metricsUrl}/metrics`)).text();
+    const line = page.split('\n').find((each) => each.startsWith(`${name} `));
+    return line === undefined ? 0 : Number(line.slice(name.length + 1));
+  }
+
+  /** Stops and continues the process itself: it answers nothing meanwhile. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
   }
 
   /** Replaces settings.yaml, as an editor does. */

@@ -30,6 +30,11 @@ export interface LabOptions {
   readonly policy?: string | null;
   /** "inet:127.0.0.1:10042" or "unix:…": asked for transports and outgoing TLS policies. Null is as absent. */
   readonly socketmap?: string | null;
+  /**
+   * "inet:127.0.0.1:10041" or "unix:postern/milter.sock" (in the queue directory): sees SMTP mail, local submissions and
+   * Postfix's own bounces; without it mail waits. Null is as absent.
+   */
+  readonly milter?: string | null;
   /** Accounts, "user@domain" to password, for AUTH PLAIN on the service "submission" (Cyrus sasldb). */
   readonly accounts?: Readonly<Record<string, string>>;
   /** Offer STARTTLS with a self-signed certificate. */
@@ -132,6 +137,14 @@ export class PostfixLab {
     const environment = { ...process.env, PATH: programPath };
     const { stdout } = await run(name, ['-c', this.configDirectory, ...args], { env: environment });
     return stdout;
+  }
+
+  /** Hands a message to this instance as a local user does, by sendmail(1): "-f", the sender, the recipients. */
+  async sendmail(message: string | Buffer, ...args: readonly string[]): Promise<void> {
+    const environment = { ...process.env, PATH: programPath };
+    const sendmail = run('sendmail', ['-C', this.configDirectory, ...args], { env: environment });
+    sendmail.child.stdin?.end(message);
+    await sendmail;
   }
 
   logLines(): readonly string[] {
@@ -243,6 +256,15 @@ export class PostfixLab {
             transport_maps: `socketmap:${options.socketmap}:transport`,
             smtp_tls_policy_maps: `socketmap:${options.socketmap}:tls_policy`,
           };
+    const milters: Record<string, string> =
+      typeof options.milter !== 'string'
+        ? {}
+        : {
+            smtpd_milters: options.milter,
+            non_smtpd_milters: options.milter,
+            internal_mail_filter_classes: 'bounce',
+            milter_default_action: 'tempfail',
+          };
     const policy = typeof options.policy !== 'string' ? '' : `${options.policy}, `;
     return {
       compatibility_level: '3.6',
@@ -270,6 +292,7 @@ export class PostfixLab {
       relayhost: nexthop,
       ...classes,
       ...maps,
+      ...milters,
       smtpd_relay_restrictions: 'permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination',
       smtpd_recipient_restrictions: `${policy}permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination`,
       smtpd_sasl_type: 'cyrus',

@@ -114,18 +114,38 @@ export class SmtpClient {
     return this.command(`RCPT TO:<${recipient}>${parameters === '' ? '' : ` ${parameters}`}`);
   }
 
-  /** The final reply, or the one to DATA where that is not 354. The message may end its lines with LF or CRLF. */
-  async data(message: string): Promise<SmtpReply> {
+  /**
+   * The final reply, or the one to DATA where that is not 354. A text may end its lines with LF or CRLF; octets go out as
+   * they are, but for their dots, and end with CRLF.
+   */
+  async data(message: string | Buffer): Promise<SmtpReply> {
     const start = await this.command('DATA');
     if (start.code !== 354) return start;
-    const lines = message.replace(/\r?\n$/, '').split(/\r?\n/);
-    return this.command([...lines.map((line) => (line.startsWith('.') ? `.${line}` : line)), '.'].join('\r\n'));
+    const octets = typeof message === 'string' ? Buffer.from(message.replace(/\r?\n/g, '\r\n')) : message;
+    const text = octets
+      .toString('latin1')
+      .replace(/\r\n$/, '')
+      .replace(/(^|\r\n)\./g, '$1..');
+    return this.command(Buffer.from(`${text}\r\n.`, 'latin1'));
   }
 
-  command(line: string): Promise<SmtpReply> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    this.#socket.write(`${line}\r\n`);
+  /** The whole message as one chunk, octet by octet: here the last line needs no end (RFC 3030). */
+  bdat(message: Buffer): Promise<SmtpReply> {
+    this.write(Buffer.concat([Buffer.from(`BDAT ${message.length} LAST\r\n`), message]));
     return this.#reply();
+  }
+
+  /** Sends a line, or a message with its dot, and waits for the one reply to it. */
+  command(line: string | Buffer): Promise<SmtpReply> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    // One write: two small ones would wait for each other's acknowledgement.
+    this.write(Buffer.concat([Buffer.from(line), Buffer.from('\r\n')]));
+    return this.#reply();
+  }
+
+  /** Sends octets and waits for nothing, for example a part of a message after DATA. */
+  write(octets: string | Buffer): void {
+    this.#socket.write(octets);
   }
 
   async quit(): Promise<void> {

@@ -19,23 +19,35 @@ export interface SinkMessage {
   readonly content: Buffer;
 }
 
+export interface SinkOptions {
+  /** Keywords that its EHLO reply leaves out, for example "8BITMIME". */
+  readonly without?: readonly string[];
+}
+
+const keywords = ['PIPELINING', 'SIZE', '8BITMIME', 'DSN', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'];
 const endOfData = Buffer.from('\r\n.\r\n');
 
 export class SmtpSink {
   readonly #server: Server;
+  readonly ehloReply: string;
   readonly #sockets = new Set<Socket>();
   /** All messages taken, oldest first. */
   readonly messages: SinkMessage[] = [];
   /** Recipients refused with 450 or 550, in order. */
   readonly refused: string[] = [];
+  readonly #gone = new Set<string>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server, options: SinkOptions) {
     this.#server = server;
+    const offered = keywords.filter((word) => options.without?.includes(word) !== true);
+    this.ehloReply = ['250-sink.test', ...offered.map((word) => `250-${word}`)]
+      .join('\r\n')
+      .replace(/250-(?=\S+$)/, '250 ');
   }
 
-  static async start(): Promise<SmtpSink> {
+  static async start(options: SinkOptions = {}): Promise<SmtpSink> {
     const server = createServer();
-    const sink = new SmtpSink(server);
+    const sink = new SmtpSink(server, options);
     server.on('connection', (socket) => {
       sink.#serve(socket);
     });
@@ -57,6 +69,17 @@ export class SmtpSink {
     const taken = (): SinkMessage | undefined =>
       this.messages.slice(from).find((message) => message.recipients.some((each) => each.address === recipient));
     return waitFor(`a message to ${recipient}`, taken, timeoutMs);
+  }
+
+  /** From now on this recipient gets 550. */
+  refuse(recipient: string): void {
+    this.#gone.add(recipient);
+  }
+
+  /** Whether a recipient is taken, or how it is refused. */
+  refusalOf(recipient: string): string | undefined {
+    if (this.#gone.has(recipient) || /^"?reject/i.test(recipient)) return '550 5.1.1 no such user here';
+    return /^"?defer/i.test(recipient) ? '450 4.2.0 try again later' : undefined;
   }
 
   /** Every recipient of every message taken, in order. */
@@ -87,6 +110,8 @@ class SinkSession {
   readonly #sink: SmtpSink;
   #buffered = Buffer.alloc(0);
   #inData = false;
+  /** Up to here the buffer holds no end of a message: a long one is not searched again with every chunk. */
+  #searched = 0;
   #helo = '';
   #sender: SinkAddress | undefined;
   #recipients: SinkAddress[] = [];
@@ -115,8 +140,12 @@ class SinkSession {
   }
 
   #takeMessage(): string | undefined {
-    const end = this.#buffered.indexOf(endOfData);
-    if (end < 0) return undefined;
+    const end = this.#buffered.indexOf(endOfData, this.#searched);
+    if (end < 0) {
+      this.#searched = Math.max(0, this.#buffered.length - endOfData.length);
+      return undefined;
+    }
+    this.#searched = 0;
     // The buffer begins with a CRLF of our own, so that an empty message ends like any other.
     const stuffed = this.#buffered.subarray(2, end + 2).toString('latin1');
     const content = Buffer.from(stuffed.replace(/(^|\r\n)\./g, '$1'), 'latin1');
@@ -133,9 +162,7 @@ class SinkSession {
     switch (verb) {
       case 'EHLO':
         this.#helo = line.slice(5);
-        return ['sink.test', 'PIPELINING', 'SIZE', '8BITMIME', 'DSN', 'SMTPUTF8', 'ENHANCEDSTATUSCODES']
-          .map((word, index, all) => `250${index === all.length - 1 ? ' ' : '-'}${word}`)
-          .join('\r\n');
+        return this.#sink.ehloReply;
       case 'HELO':
         this.#helo = line.slice(5);
         return '250 sink.test';
@@ -163,11 +190,7 @@ class SinkSession {
   }
 
   #recipient(recipient: SinkAddress): string {
-    const answer = /^"?reject/i.test(recipient.address)
-      ? '550 5.1.1 no such user here'
-      : /^"?defer/i.test(recipient.address)
-        ? '450 4.2.0 try again later'
-        : undefined;
+    const answer = this.#sink.refusalOf(recipient.address);
     if (answer !== undefined) {
       this.#sink.refused.push(recipient.address);
       return answer;

@@ -27,7 +27,7 @@ const node = {
   snapshot: [],
   decide: [],
   answers: [],
-  services: ['crypto'],
+  services: ['crypto', 'util'],
 };
 const any = (names) => (names.length === 0 ? '(?!)' : `(${names.join('|')})`);
 
@@ -62,7 +62,7 @@ const forbidden = [
     name: 'adapters-do-not-import-each-other',
     severity: 'error',
     from: { path: '^src/adapters/([^/]+)/' },
-    to: { path: '^src/(adapters|app|web)/', pathNot: ['^src/adapters/$1/', '^src/adapters/socket/'] },
+    to: { path: '^src/(adapters|app|web)/', pathNot: ['^src/adapters/$1/', '^src/adapters/(socket|files)/'] },
   },
   {
     name: 'only-adapters-log-knows-the-logger',

@@ -65,11 +65,16 @@ has_lmdb || need postfix-lmdb 'the lmdb map type of Postfix'
 has saslpasswd2 || need sasl2-bin 'saslpasswd2 (accounts for authenticated clients)'
 has_sasl_plain || need libsasl2-modules 'the Cyrus SASL mechanism PLAIN'
 has openssl || need openssl 'openssl (a self-signed certificate)'
+# The system's own Python: another one in PATH does not see Debian's packages.
+/usr/bin/python3 -c 'import dkim, nacl' 2>/dev/null || need python3-dkim 'dkimpy (verifies signatures, RSA and Ed25519)'
+has opendkim || need opendkim 'opendkim (a second, independent verifier)'
+has wat2wasm || need wabt 'wat2wasm (checks the bytes of the WebAssembly kernel against its source)'
+has nsd || need nsd 'nsd (a DNS server on loopback)'
 [ -n "$packages" ] || exit 0
 
 has apt-get && has dpkg || fail "missing: $programs. This system has no apt: install them with its own package manager."
 [ "$(id -u)" = 0 ] || fail "missing: $programs. Run this as root, or install them first: sudo apt-get install$packages"
-say "installing Debian packages for a throwaway Postfix on loopback:$packages (missing: $programs; no mail system is set up or started)"
+say "installing Debian packages for the end-to-end tests, all on loopback:$packages (missing: $programs; no service is set up or started)"
 
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)

@@ -1,16 +1,36 @@
 /** What `npm run try` sends, and the settings that it sends it against. A new sample is a few lines here. */
+import type { SignatureResult } from '../support/dkim-verifiers.ts';
 import type { MailAttempt } from '../support/ground.ts';
 import type { ServiceOverrides } from '../support/postfix-lab.ts';
 
 export interface Sample {
   readonly what: string;
   readonly attempt: Omit<MailAttempt, 'message'>;
+  /** The message, where a plain one from the sender would not do; a line feed after each line. */
+  readonly message?: string;
   /** How the SMTP reply begins. */
   readonly reply: string;
   /** Postern's decision, and the rule that decided where it matters which. */
   readonly verdict: 'pass' | 'reject' | 'defer';
   readonly rule?: string;
+  /** What the message must show where it arrives. */
+  readonly arrived?: (message: Arrived) => Shown;
 }
+
+/** A message at the next server, and what an independent verifier says of its DKIM signatures. */
+export interface Arrived {
+  readonly header: string;
+  readonly dkim: readonly SignatureResult[];
+}
+
+/** What is printed of it, and whether it is as expected. */
+export interface Shown {
+  readonly text: string;
+  readonly asExpected: boolean;
+}
+
+/** The own domain that gets a key, published in the DNS server and activated before the samples are sent. */
+export const signingDomain = 'example.com';
 
 export const accounts = { 'anna@example.net': 'correct horse' };
 
@@ -46,6 +66,19 @@ organizations:
 `;
 
 const from = 'news@sender.example';
+
+const showDkim = ({ dkim }: Arrived): Shown => ({
+  text: `DKIM, says dkimpy: ${dkim.map((each) => `${each.passed ? 'pass' : 'FAIL'} d=${each.domain} s=${each.selector}`).join(', ') || 'no signature'}`,
+  asExpected: dkim.length > 0 && dkim.every(({ passed }) => passed),
+});
+const showNoDkim = (message: Arrived): Shown => {
+  const shown = showDkim(message);
+  return { ...shown, asExpected: message.dkim.length === 0 };
+};
+const showMark = ({ header }: Arrived): Shown => {
+  const isGone = !/^X-Postern-/im.test(header);
+  return { text: `X-Postern-Spam-Filter: ${isGone ? 'taken out' : 'STILL THERE'}`, asExpected: isGone };
+};
 const signedIn = { name: 'anna@example.net', password: accounts['anna@example.net'] };
 
 export const samples: readonly Sample[] = [
@@ -108,6 +141,29 @@ export const samples: readonly Sample[] = [
     reply: '250 ',
     verdict: 'pass',
     rule: 'gateway-only',
+  },
+  {
+    what: 'our mail to the world leaves signed',
+    attempt: { sender: 'anna@example.com', recipient: 'bob@elsewhere.example' },
+    reply: '250 ',
+    verdict: 'pass',
+    arrived: showDkim,
+  },
+  {
+    what: 'a stranger in our name: no signature',
+    attempt: { client: '192.0.2.1', sender: from, recipient: 'anna@example.org' },
+    message: 'Subject: urgent\nFrom: Boss <boss@example.com>\n\nPay.\n',
+    reply: '250 ',
+    verdict: 'pass',
+    arrived: showNoDkim,
+  },
+  {
+    what: 'a stranger forges our mark',
+    attempt: { client: '192.0.2.1', sender: from, recipient: 'anna@example.org' },
+    message: `Subject: sale\nFrom: ${from}\nX-Postern-Spam-Filter: bypass\n\nBuy.\n`,
+    reply: '250 ',
+    verdict: 'pass',
+    arrived: showMark,
   },
   {
     what: 'allowed client, foreign recipient: no relay',

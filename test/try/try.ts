@@ -6,8 +6,19 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ground } from '../support/ground.ts';
+import { askDkimpy } from '../support/dkim-verifiers.ts';
 import type { LogLine } from '../support/postern-process.ts';
-import { accounts, ownDomains, type Sample, samples, services, settings } from './samples.ts';
+import type { SinkMessage } from '../support/smtp-sink.ts';
+import {
+  accounts,
+  type Arrived,
+  ownDomains,
+  type Sample,
+  samples,
+  services,
+  settings,
+  signingDomain,
+} from './samples.ts';
 
 const once = process.argv.includes('--once') || (process.env.CI ?? '') !== '';
 
@@ -15,6 +26,7 @@ interface Outcome {
   readonly sample: Sample;
   readonly reply: string;
   readonly decision: LogLine;
+  readonly shown: string | undefined;
   readonly asExpected: boolean;
 }
 
@@ -29,15 +41,22 @@ async function sendSample(ground: Ground, sample: Sample): Promise<Outcome> {
   const { attempt } = sample;
   const reply = await ground.send({
     ...attempt,
-    message: `Subject: ${sample.what}\nFrom: ${attempt.sender ?? ''}\n\nA sample.\n`,
+    message: sample.message ?? `Subject: ${sample.what}\nFrom: ${attempt.sender ?? ''}\n\nA sample.\n`,
   });
   const decision = await ground.postern.rcptDecision(attempt.recipient, logged);
-  if (reply.startsWith('250 ')) await ground.sink.messageTo(attempt.recipient, 15_000, taken);
+  const arrived = reply.startsWith('250 ') ? await ground.sink.messageTo(attempt.recipient, 15_000, taken) : undefined;
+  const shown = arrived === undefined ? undefined : sample.arrived?.(await look(ground, arrived));
   const asExpected =
     reply.startsWith(sample.reply) &&
     decision.verdict === sample.verdict &&
-    (sample.rule ?? decision.rule) === decision.rule;
-  return { sample, reply, decision, asExpected };
+    (sample.rule ?? decision.rule) === decision.rule &&
+    (sample.arrived === undefined || shown?.asExpected === true);
+  return { sample, reply, decision, shown: shown?.text, asExpected };
+}
+
+async function look(ground: Ground, { content }: SinkMessage): Promise<Arrived> {
+  const [dkim = []] = await askDkimpy([content], ground.dns);
+  return { header: content.toString('latin1').split('\r\n\r\n')[0] ?? '', dkim };
 }
 
 async function sendSamples(ground: Ground): Promise<readonly Outcome[]> {
@@ -60,9 +79,10 @@ function renderTable(outcomes: readonly Outcome[], whereOtherwise: string): stri
   const line = (cells: readonly string[]): string =>
     cells.map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ');
   const rule = widths.map((width, column) => '-'.repeat(column === head.length - 1 ? 16 : width)).join('  ');
-  const body = outcomes.flatMap(({ decision, asExpected }, index) => [
+  const body = outcomes.flatMap(({ decision, shown, asExpected }, index) => [
     line(rows[index] ?? []),
     `    why: ${decision.rule ?? '?'}: ${decision.text ?? '?'}${decision.setting === undefined ? '' : `  [${decision.setting}]`}`,
+    ...(shown === undefined ? [] : [`    arrived: ${shown}`]),
     ...(asExpected ? [] : [`    ${whereOtherwise}`]),
   ]);
   return [line(head), rule, ...body].join('\n');
@@ -78,7 +98,9 @@ function renderAddresses(ground: Ground): string {
     `submission   127.0.0.1:${lab.port('submission')}  (AUTH PLAIN, ${Object.entries(accounts)
       .map(([user, password]) => `${user} "${password}"`)
       .join(', ')})`,
+    `DNS          ${ground.dns.address}`,
     `Postfix log  ${join(lab.directory, 'log/maillog')}`,
+    `commands     node src/cli.ts dkim list -c ${postern.operatorFile}`,
   ].join('\n');
 }
 
@@ -100,14 +122,16 @@ async function followEdits(ground: Ground): Promise<never> {
 }
 
 async function run(): Promise<number> {
-  console.log('Starting a throwaway Postfix on loopback, and Postern beside it.\n');
+  console.log('Starting a throwaway Postfix and a DNS server on loopback, and Postern beside them.\n');
   const ground = await Ground.start({
     settings,
     ownDomains,
+    milter: true,
+    dns: {},
     lab: (policy) => ({ accounts, tls: true, services: services(policy) }),
   });
   try {
-    const outcomes = await Promise.race([sendSamples(ground), asked]);
+    const outcomes = await Promise.race([ground.activateKey(signingDomain).then(() => sendSamples(ground)), asked]);
     if (typeof outcomes === 'string') return 1;
     console.log(`${renderTable(outcomes, 'NOT AS EXPECTED')}\n\n${renderAddresses(ground)}\n`);
     const failed = outcomes.filter((outcome) => !outcome.asExpected).length;
@@ -122,7 +146,7 @@ async function run(): Promise<number> {
       throw new Error(`Postern ended by itself with ${code}\n${ground.postern.otherOutput}`);
     });
     await Promise.race([asked, ended, followEdits(ground)]);
-    console.log('\nEnding: Postern, Postfix, and their temporary directories.');
+    console.log('\nEnding: Postern, Postfix, the DNS server, and their temporary directories.');
     return failed === 0 ? 0 : 1;
   } finally {
     await ground.destroy();

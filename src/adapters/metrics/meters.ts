@@ -17,6 +17,16 @@ const MAX_DOMAINS = 200;
 
 const DOORS = ['policy', 'milter', 'socketmap', 'admin', 'metrics'] as const satisfies readonly Door[];
 
+type NotSigned = NonNullable<Parameters<Meters['countMessage']>[0]['skipped']>;
+const NOT_SIGNED = Object.keys({
+  no_author: 0,
+  not_our_domain: 0,
+  not_trusted: 0,
+  came_from_outside: 0,
+  observe: 0,
+  no_active_key: 0,
+} satisfies Record<NotSigned, 0>);
+
 /** From 50 microseconds, below which an answer from memory stays, to the 10 s that a decision may take at most. */
 const SECONDS = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -30,6 +40,8 @@ export function createMeters(clock: Clock): PrometheusMeters {
   return {
     countDecision: decisionCounter(registry),
     countSocketmapAnswer: socketmapCounter(registry),
+    countMessage: messageCounters(registry),
+    setKeys: keyGauge(registry),
     ...doorMeters(registry),
     setSnapshot,
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
@@ -88,6 +100,46 @@ function socketmapCounter(registry: Registry): Meters['countSocketmapAnswer'] {
   });
   return (map, status) => {
     counter.inc({ map, status });
+  };
+}
+
+function messageCounters(registry: Registry): Meters['countMessage'] {
+  const messages = new Counter({
+    name: 'postern_messages_total',
+    help: 'Messages answered by the milter door, by verdict.',
+    labelNames: ['verdict'] as const,
+    registers: [registry],
+  });
+  const signatures = new Counter({
+    name: 'postern_signatures_total',
+    help: 'DKIM signatures made.',
+    registers: [registry],
+  });
+  const skipped = new Counter({
+    name: 'postern_signing_skipped_total',
+    help: 'Messages without a DKIM signature of ours, by reason.',
+    labelNames: ['reason'] as const,
+    registers: [registry],
+  });
+  // A rate needs a first value, as below.
+  for (const verdict of ['pass', 'reject', 'defer'] as const) messages.inc({ verdict }, 0);
+  for (const reason of NOT_SIGNED) skipped.inc({ reason }, 0);
+  return (labels) => {
+    messages.inc({ verdict: labels.verdict });
+    if (labels.signatures > 0) signatures.inc(labels.signatures);
+    if (labels.skipped !== null) skipped.inc({ reason: labels.skipped });
+  };
+}
+
+function keyGauge(registry: Registry): Meters['setKeys'] {
+  const gauge = new Gauge({
+    name: 'postern_dkim_keys',
+    help: 'DKIM keys by state.',
+    labelNames: ['state'] as const,
+    registers: [registry],
+  });
+  return (states) => {
+    for (const [state, count] of Object.entries(states)) gauge.set({ state }, count);
   };
 }
 

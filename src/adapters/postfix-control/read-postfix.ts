@@ -3,6 +3,7 @@
  * Source: postconf(1), postconf(5), master(5).
  */
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { delimiter } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,6 +33,8 @@ export type PostfixFacts = {
   readonly version: string;
   readonly queueDirectory: string;
   readonly hostname: string;
+  /** The domain that an address without one gets. Source: postconf(5) myorigin. */
+  readonly origin: string;
   readonly defaultDatabaseType: string;
   /** The part of mynetworks that is addresses; `unreadableNetworks` is the rest (tables, files, exclusions). */
   readonly networks: readonly IpRange[];
@@ -45,6 +48,7 @@ const PARAMETERS = [
   'inet_interfaces',
   'queue_directory',
   'myhostname',
+  'myorigin',
   'mail_version',
   'default_database_type',
 ] as const;
@@ -71,6 +75,7 @@ export async function readPostfix(configDirectory: string): Promise<PostfixFacts
     version: value('mail_version'),
     queueDirectory: value('queue_directory'),
     hostname: value('myhostname'),
+    origin: await readOrigin(value('myorigin')),
     defaultDatabaseType: value('default_database_type'),
     ...readNetworks(value('mynetworks')),
     smtpdListeners: listenersOf(services, value('inet_interfaces')),
@@ -179,4 +184,11 @@ function addressesOfThisHost(): IpAddress[] {
     .flatMap((addresses) => addresses ?? [])
     .map(({ address }) => parseIpAddress(address.replace(/%.*$/, '')))
     .filter((address) => address !== null);
+}
+
+/** A value that begins with a slash names a file whose first line is meant (Debian: /etc/mailname). */
+async function readOrigin(value: string): Promise<string> {
+  if (!value.startsWith('/')) return value;
+  const text = await readFile(value, 'utf8').catch(() => '');
+  return text.split('\n')[0]?.trim() ?? '';
 }

@@ -4,10 +4,9 @@
  */
 import { basename } from 'node:path';
 import { PosternError, type SettingsStore } from '../../services/index.ts';
-import { withLock } from './lock.ts';
-import { createSettingsFile, readSettings, reasonOf } from './settings-file.ts';
+import { followLinks, reasonOf, withLock, writeFileAtomically } from '../files/index.ts';
+import { createSettingsFile, readSettings } from './settings-file.ts';
 import { editYamlText, type ListEdit } from './splice.ts';
-import { followLinks, writeFileAtomically } from './write-file.ts';
 import { parseYamlBytes, parseYamlText } from './yaml-text.ts';
 
 /** What to edit: where it lies, and how messages call it (its file name where that is left out). */
@@ -33,13 +32,13 @@ export async function editSettingsFile<T>(
     await check({ ...file, read: () => Promise.resolve(parseYamlText(name, text)) });
     if (!bytes.equals(await readSettings(path, name))) {
       const message = `${name} was changed by somebody else just now; nothing was saved, try again`;
-      throw new PosternError('POSTERN_SETTINGS_LOCKED', message);
+      throw new PosternError('POSTERN_FILE_LOCKED', message);
     }
     try {
       await writeFileAtomically(path, text, 0o640);
     } catch (error) {
       const message = `${name} cannot be written: ${reasonOf(error)}`;
-      throw new PosternError('POSTERN_SETTINGS_UNWRITABLE', message, { cause: error });
+      throw new PosternError('POSTERN_FILE_UNWRITABLE', message, { cause: error });
     }
     return result;
   });

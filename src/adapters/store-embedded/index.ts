@@ -1,8 +1,7 @@
 /** The face of the store that lives in files: settings, list files, last good settings. */
 export { editSettingsFile, type EditedFile } from './edit.ts';
 export { createLastGood } from './last-good.ts';
-export { createSettingsFile, reasonOf } from './settings-file.ts';
+export { createSettingsFile } from './settings-file.ts';
 export { watchFiles, type Watch } from './watch.ts';
 export type { ListEdit } from './splice.ts';
-export { writeFileAtomically } from './write-file.ts';
 export { parseYamlBytes } from './yaml-text.ts';

@@ -7,8 +7,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError, type GoodSettings, type LastGood, type SettingsStore } from '../../services/index.ts';
-import { reasonOf } from './settings-file.ts';
-import { makePrivateDirectory, writeFileAtomically } from './write-file.ts';
+import { makePrivateDirectory, reasonOf, writeFileAtomically } from '../files/index.ts';
 import { parseYamlText } from './yaml-text.ts';
 
 type Manifest = {

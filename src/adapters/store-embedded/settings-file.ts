@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { PosternError, type SettingsStore } from '../../services/index.ts';
+import { reasonOf } from '../files/index.ts';
 import { parseYamlBytes } from './yaml-text.ts';
 
 /** `name` is how messages call the file; its path as the operator wrote it, where there is one. */
@@ -27,26 +28,5 @@ export async function readSettings(path: string, name: string): Promise<Buffer> 
   } catch (error) {
     const message = `${name} cannot be read: ${reasonOf(error)}`;
     throw new PosternError('POSTERN_SETTINGS_UNREADABLE', message, { cause: error });
-  }
-}
-
-/** Why a file operation failed, in words an operator can act on. */
-export function reasonOf(error: unknown): string {
-  switch ((error as NodeJS.ErrnoException | null)?.code) {
-    case 'ENOENT':
-      return 'there is no such file';
-    case 'ENOTDIR':
-      return 'a part of its path is no directory';
-    case 'EACCES':
-    case 'EPERM':
-      return 'the permission is missing';
-    case 'EISDIR':
-      return 'it is a directory';
-    case 'ENOSPC':
-      return 'the disk is full';
-    case 'EROFS':
-      return 'the file system is read-only';
-    default:
-      return error instanceof Error ? error.message : String(error);
   }
 }

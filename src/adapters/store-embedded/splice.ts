@@ -34,7 +34,7 @@ export function editYamlText(text: string, edit: ListEdit): string {
   const rewritten = rewrite(text, document, path, edit);
   if (rewritten !== null && means(rewritten, wanted) && keepsComments(text, rewritten, edit)) return rewritten;
   const message = `${edit.pointer} cannot be edited without touching something else (a YAML alias?); edit the file by hand`;
-  throw new PosternError('POSTERN_SETTINGS_UNWRITABLE', message);
+  throw new PosternError('POSTERN_FILE_UNWRITABLE', message);
 }
 
 function means(text: string, wanted: unknown): boolean {

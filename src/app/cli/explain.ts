@@ -1,11 +1,15 @@
 /** `postern explain`: what would be decided for a message, each rule that was considered, and its setting. */
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Client } from '../../decide/index.ts';
-import { parseAddress, parseClientAddress, type Address } from '../../mail/index.ts';
-import { explain, loadSettings, type Explanation } from '../../services/index.ts';
+import { reasonOf } from '../../adapters/files/index.ts';
+import { createKeyFiles } from '../../adapters/key-files/index.ts';
+import type { Client, HeaderField } from '../../decide/index.ts';
+import { parseAddress, parseClientAddress, type Address, readMessageText } from '../../mail/index.ts';
+import { explain, PosternError, type Explanation } from '../../services/index.ts';
+import { withSigningKeys } from '../../snapshot/index.ts';
 import { openWorkspace } from '../workspace.ts';
-import { complainAbout, EXIT, say, sayJson, UsageError } from './output.ts';
+import { loadGood } from './load.ts';
+import { EXIT, printable, say, sayJson, UsageError } from './output.ts';
 
 type Options = {
   config?: string;
@@ -32,39 +36,57 @@ export function addExplain(program: Command): void {
     .option('--tls', 'the session is encrypted')
     .option('--helo <name>', 'the HELO name')
     .option('--json', 'the answer as JSON')
-    .argument('[more...]', 'more recipients')
+    .argument('[more...]', 'more recipients, and the file of the message (its headers decide on marks and signature)')
     .action(async (more: string[], _: unknown, command: Command) => {
       process.exitCode = await run(command.optsWithGlobals(), more);
     });
 }
 
 async function run(options: Options, more: readonly string[]): Promise<number> {
-  const recipients = [...options.recipient];
-  for (const word of more) {
-    if (word.includes('@') && !(await isFile(word))) recipients.push(word);
-    else
-      throw new UsageError(
-        `"${word}" is no recipient; this version judges the envelope only and takes no message file yet`,
-      );
-  }
+  const { recipients, file } = await sortWords(more);
   const question = {
     client: clientOf(options.client),
     sender: parseAddress(options.sender.trim()),
-    recipients: recipients.map(recipientOf),
+    recipients: [...options.recipient, ...recipients].map(recipientOf),
     saslUsername: options.user ?? null,
     encrypted: options.tls === true,
+    headers: file === null ? null : await readHeaders(file),
     at: Date.now(),
   };
   const workspace = await openWorkspace(options.config);
-  const { snapshot, issues } = await loadSettings(workspace.store, workspace.surroundings);
-  if (snapshot === null) {
-    complainAbout(issues);
-    return EXIT.refused;
-  }
+  const loaded = await loadGood(workspace.store, workspace);
+  const compiled = loaded?.snapshot ?? null;
+  if (compiled === null) return EXIT.refused;
+  const keys = await createKeyFiles(workspace.operator.state).list();
+  const snapshot = withSigningKeys(
+    compiled,
+    keys.filter(({ state }) => state === 'active'),
+  );
   const answer = explain(snapshot, question);
   if (options.json) sayJson(answer);
   else say(describe(answer));
   return EXIT.ok;
+}
+
+/** What follows the options: more recipients, and at most one file with the message. */
+async function sortWords(words: readonly string[]): Promise<{ recipients: string[]; file: string | null }> {
+  const recipients: string[] = [];
+  let file: string | null = null;
+  for (const word of words) {
+    if (word.includes('@') && !(await isFile(word))) recipients.push(word);
+    else if (file === null) file = word;
+    else throw new UsageError(`"${file}" and "${word}" are two message files; name one`);
+  }
+  return { recipients, file };
+}
+
+async function readHeaders(file: string): Promise<readonly HeaderField[]> {
+  try {
+    return readMessageText(await readFile(file, 'latin1')).headers;
+  } catch (error) {
+    const message = `the message file ${file} cannot be read: ${reasonOf(error)}`;
+    throw new PosternError('POSTERN_NOT_FOUND', message, { cause: error });
+  }
 }
 
 const isFile = (path: string): Promise<boolean> =>
@@ -106,6 +128,13 @@ function describe(answer: Explanation): string {
   }
   for (const { nexthop, policy } of answer.tls)
     lines.push('', `to ${nexthop}: ${policy === null ? "no TLS policy; Postfix's own level" : policy}`);
-  if (answer.message.bypassSpamFilter) lines.push('', 'later spam filters are not wanted for this message');
+  const { signatures, added, removed, bypassSpamFilter } = answer.message;
+  for (const reason of answer.reasons.filter((one) => one.recipient === null))
+    lines.push('', `message: ${reason.text}`);
+  for (const { domain, selector, algorithm } of signatures)
+    lines.push(`  signed   d=${domain} s=${selector} a=${algorithm}`);
+  for (const field of removed) lines.push(`  removed  ${printable(field)}`);
+  for (const field of added) lines.push(`  added    ${printable(field)}`);
+  if (bypassSpamFilter) lines.push('', 'later spam filters are not wanted for this message');
   return lines.join('\n');
 }

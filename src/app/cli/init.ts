@@ -3,7 +3,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readPostfix } from '../../adapters/postfix-control/index.ts';
-import { writeFileAtomically } from '../../adapters/store-embedded/index.ts';
+import { writeFileAtomically } from '../../adapters/files/index.ts';
 import { PosternError } from '../../services/index.ts';
 import { say } from './output.ts';
 
@@ -53,10 +53,11 @@ async function init(directory: string, configDirectory: string): Promise<void> {
 function operatorText(configDirectory: string, queueDirectory: string | null): string {
   const doors =
     queueDirectory === null
-      ? ['  policy: 127.0.0.1:10040', '  socketmap: 127.0.0.1:10042']
+      ? ['  policy: 127.0.0.1:10040', '  milter: 127.0.0.1:10041', '  socketmap: 127.0.0.1:10042']
       : [
           '  # inside the queue directory of Postfix, where chrooted daemons reach them too',
           `  policy: unix:${queueDirectory}/postern/policy.sock`,
+          `  milter: unix:${queueDirectory}/postern/milter.sock`,
           `  socketmap: unix:${queueDirectory}/postern/socketmap.sock`,
         ];
   const isUsual = configDirectory === DEFAULT_CONFIG_DIRECTORY;
@@ -68,7 +69,7 @@ function operatorText(configDirectory: string, queueDirectory: string | null): s
     '  metrics: 127.0.0.1:10043',
     '',
     'settings: settings.yaml',
-    'state: ./state # last good settings',
+    'state: ./state # DKIM keys (back them up), last good settings',
     ...(isUsual ? [] : [`postfix: { configDirectory: ${JSON.stringify(configDirectory)} }`]),
     ...(queueDirectory === null ? [] : ['socket: { group: postfix, mode: "0660" }']),
     '',

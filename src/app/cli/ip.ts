@@ -3,7 +3,7 @@ import { text as textOf } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { editSettingsFile, type ListEdit } from '../../adapters/store-embedded/index.ts';
 import { parseDomain, parseIpListInput, warnAboutRange, type IpListEntry } from '../../mail/index.ts';
-import { loadSettings, PosternError, type Loaded, type SettingsStore } from '../../services/index.ts';
+import { PosternError, type Loaded, type SettingsStore } from '../../services/index.ts';
 import {
   characterCount,
   identityOf,
@@ -14,7 +14,8 @@ import {
   type OwnDomain,
 } from '../../settings/index.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
-import { complain, complainAbout, EXIT, say, sayJson, table, UsageError } from './output.ts';
+import { loadGood } from './load.ts';
+import { complain, EXIT, say, sayJson, table, UsageError } from './output.ts';
 
 type ListName = 'allowedIps' | 'blockedIps';
 type Options = { config?: string; json?: true; note?: string; expires?: string };
@@ -158,15 +159,6 @@ async function edit<T>(workspace: Workspace, plan: (loaded: Loaded) => Plan<T>):
     },
     check,
   );
-}
-
-/** Loads, says what is wrong, and sets the exit code; null where it is not good. */
-async function loadGood(store: SettingsStore, workspace: Workspace): Promise<Loaded | null> {
-  const loaded = await loadSettings(store, workspace.surroundings);
-  if (loaded.snapshot !== null) return loaded;
-  complainAbout(loaded.issues);
-  process.exitCode = EXIT.refused;
-  return null;
 }
 
 function listName(which: string): ListName {

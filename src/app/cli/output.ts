@@ -25,7 +25,7 @@ export function complainAbout(issues: readonly LocatedIssue[]): void {
 }
 
 /** Text from a file on one line, with nothing in it that a terminal would obey. */
-const printable = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
+export const printable = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
 
 /** Rows as aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -1,6 +1,12 @@
 /** `postern postfix`: what Postfix must be told, and whether it was told right. This version changes nothing itself. */
 import type { Command } from 'commander';
-import { adviseOnRestrictions, mainLines, policyRestriction, type DoorEndpoints } from '../../answers/index.ts';
+import {
+  adviseOnMilters,
+  adviseOnRestrictions,
+  mainLines,
+  policyRestriction,
+  type DoorEndpoints,
+} from '../../answers/index.ts';
 import { loadSettings, PosternError } from '../../services/index.ts';
 import { endpointOf, openWorkspace, type Workspace } from '../workspace.ts';
 import { complainAbout, EXIT, say, sayJson } from './output.ts';
@@ -28,6 +34,7 @@ export function addPostfix(program: Command): void {
 function endpointsOf({ operator, postfix }: Workspace): DoorEndpoints {
   return {
     policy: endpointOf(operator.listen.policy[0], postfix),
+    milter: endpointOf(operator.listen.milter[0], postfix),
     socketmap: endpointOf(operator.listen.socketmap[0], postfix),
   };
 }
@@ -70,7 +77,8 @@ async function doctor(options: Options): Promise<void> {
       `there is no Postfix under ${operator.postfix.configDirectory}; set postfix: { configDirectory: … }`,
     );
   }
-  const advice = adviseOnRestrictions(postfix.main, endpointsOf(workspace));
+  const endpoints = endpointsOf(workspace);
+  const advice = [...adviseOnRestrictions(postfix.main, endpoints), ...adviseOnMilters(postfix.main, endpoints.milter)];
   if (options.json) sayJson({ ok: advice.length === 0, advice });
   else if (advice.length === 0) say('nothing found wrong');
   for (const { severity, text, line } of options.json ? [] : advice)

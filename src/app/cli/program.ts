@@ -1,8 +1,9 @@
 /** The command line: its commands, its help, its exit codes. */
 import { Command, CommanderError } from 'commander';
-import { reasonOf } from '../../adapters/store-embedded/index.ts';
+import { reasonOf } from '../../adapters/files/index.ts';
 import { PosternError } from '../../services/index.ts';
 import { addCheck } from './check.ts';
+import { addDkim } from './dkim.ts';
 import { addExplain } from './explain.ts';
 import { addInit } from './init.ts';
 import { addIp } from './ip.ts';
@@ -17,7 +18,7 @@ function createProgram(version: string): Command {
     .version(version, '-V, --version')
     .helpOption('-h, --help', 'show this help')
     .showHelpAfterError('("postern --help" shows the commands)');
-  for (const add of [addInit, addServe, addCheck, addExplain, addPostfix, addIp]) add(program);
+  for (const add of [addInit, addServe, addCheck, addExplain, addPostfix, addIp, addDkim]) add(program);
   for (const command of [program, ...everyCommand(program)]) {
     command.option(
       '-c, --config <file>',

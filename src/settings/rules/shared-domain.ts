@@ -10,7 +10,7 @@ import type { Issues } from '../issue.ts';
 const NOT_WHEN_SHARED = ['inboundGateway', 'inboundRouting', 'outboundRouting', 'dkim'] as const;
 
 /** The provider's suffix that `primaryDomain` lies under, or null. */
-const sharedSuffix = (primaryDomain: Domain, sharedDomains: readonly Domain[]): Domain | null =>
+export const sharedSuffix = (primaryDomain: Domain, sharedDomains: readonly Domain[]): Domain | null =>
   sharedDomains.find((suffix) => isUnder(primaryDomain, suffix)) ?? null;
 
 /** Refuses the five settings where the primary domain is provider-shared. */

@@ -3,7 +3,11 @@ import { z } from 'zod';
 import { DKIM_BITS, LIMITS } from '../limits.ts';
 
 const SELECTOR = new RegExp(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,${LIMITS.selectorLength - 2}}[A-Za-z0-9])?$`);
-const DEFAULT_SELECTOR = 'postern';
+/** The selector of a domain that names none. */
+export const DEFAULT_SELECTOR = 'postern';
+
+/** Whether a text can be a selector: one DNS label of letters, digits and inner hyphens. Source: RFC 6376 §3.1. */
+export const isSelector = (text: string): boolean => SELECTOR.test(text);
 
 /** A DKIM selector; the empty text means the default. Source: RFC 6376 §3.1, RFC 1035 §2.3.4. */
 const selector = z

@@ -201,11 +201,6 @@ describe('what cannot be explained', () => {
       '--client "192.0.2.300" is no IP address',
     ],
     [
-      'a message file',
-      [...from('192.0.2.1'), '--recipient', 'c@example.com', 'message.eml'],
-      '"message.eml" is no recipient',
-    ],
-    [
       'an unknown option',
       [...from('192.0.2.1'), '--recipient', 'c@example.com', '--port', '25'],
       "unknown option '--port'",

@@ -103,7 +103,11 @@ describe('init', () => {
     const check = await runCli(['check', '--effective'], { cwd });
     expect(check.code).toBe(0);
     expect(JSON.parse(check.stdout)).toMatchObject({
-      listen: { policy: ['unix:/var/spool/elsewhere/postern/policy.sock'], milter: [] },
+      listen: {
+        policy: ['unix:/var/spool/elsewhere/postern/policy.sock'],
+        milter: ['unix:/var/spool/elsewhere/postern/milter.sock'],
+        admin: [],
+      },
       socket: { group: 'postfix', mode: '0660' },
       postfix: { configDirectory, found: true },
     });

@@ -56,7 +56,7 @@ describe('editSettingsFile', () => {
     const directory = await temporaryDirectory({ 's.yaml': 'l: [a]\n' });
     const path = join(directory, 's.yaml');
     const editor = (): Promise<void> => writeFile(path, 'l: [by hand]\n');
-    await expect(add(path, 'b', editor)).rejects.toMatchObject({ code: 'POSTERN_SETTINGS_LOCKED' });
+    await expect(add(path, 'b', editor)).rejects.toMatchObject({ code: 'POSTERN_FILE_LOCKED' });
     expect(await readFile(path, 'utf8')).toBe('l: [by hand]\n');
   });
 
@@ -112,7 +112,7 @@ describe('editSettingsFile', () => {
   it('a directory that cannot be written is said so, with a code', async () => {
     const directory = await temporaryDirectory();
     await expect(add(join(directory, 'no/s.yaml'), 'b')).rejects.toMatchObject({
-      code: 'POSTERN_SETTINGS_UNWRITABLE',
+      code: 'POSTERN_FILE_UNWRITABLE',
       message: `${join(directory, 'no')} cannot be written: there is no such file`,
     });
   });

@@ -1,7 +1,7 @@
 import { chmod, chown, lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeFileAtomically } from '../../../src/adapters/store-embedded/write-file.ts';
+import { writeFileAtomically } from '../../../src/adapters/files/index.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const isRoot = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { adviseOnRestrictions, mainLines, policyRestriction } from '../../../src/answers/index.ts';
 
-const ENDPOINTS = { policy: 'inet:127.0.0.1:9998', socketmap: 'inet:127.0.0.1:10042' };
+const ENDPOINTS = { policy: 'inet:127.0.0.1:9998', milter: null, socketmap: 'inet:127.0.0.1:10042' };
 const OURS =
   'check_policy_service { inet:127.0.0.1:9998, timeout=10s, { default_action = 451 4.3.5 policy service unavailable } }';
 const MAP = 'socketmap:inet:127.0.0.1:10042:tls_policy';
@@ -59,7 +59,7 @@ describe('smtpd_recipient_restrictions', () => {
   });
 
   it('is not touched by a shut door', () => {
-    expect(mainLines(main('permit'), { policy: null, socketmap: null }, true)).toEqual([]);
+    expect(mainLines(main('permit'), { policy: null, milter: null, socketmap: null }, true)).toEqual([]);
     expect(mainLines(new Map(), ENDPOINTS, false).map(({ value }) => value)).toEqual([OURS]);
     expect(adviseOnRestrictions(new Map(), ENDPOINTS)).toHaveLength(1);
   });

@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PosternError } from '../../services/index.ts';
-import { reasonOf } from './settings-file.ts';
+import { reasonOf } from './reason.ts';
 
 const WAIT_AT_MOST_MS = 30_000;
 const LOOK_EVERY_MS = 50;
@@ -27,7 +27,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
       await takeAway(lock, holder);
     } else if (performance.now() > deadline) {
       const message = `another command holds ${lock}; wait for it, or remove the file if there is none`;
-      throw new PosternError('POSTERN_SETTINGS_LOCKED', message);
+      throw new PosternError('POSTERN_FILE_LOCKED', message);
     } else {
       await sleep(LOOK_EVERY_MS * (0.5 + Math.random()));
     }
@@ -51,7 +51,7 @@ async function acquire(lock: string, content: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     const message = `${dirname(lock)} cannot be written: ${reasonOf(error)}`;
-    throw new PosternError('POSTERN_SETTINGS_UNWRITABLE', message, { cause: error });
+    throw new PosternError('POSTERN_FILE_UNWRITABLE', message, { cause: error });
   }
 }
 
@@ -97,6 +97,6 @@ async function readIfThere(path: string): Promise<string | null> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     const message = `${path} cannot be read: ${reasonOf(error)}`;
-    throw new PosternError('POSTERN_SETTINGS_LOCKED', message, { cause: error });
+    throw new PosternError('POSTERN_FILE_LOCKED', message, { cause: error });
   }
 }

@@ -7,12 +7,16 @@ import { chown, mkdir, open, realpath, rename, rm, stat, type FileHandle } from 
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+/** Whom a file belongs to, by number. */
+export type Owner = { readonly uid: number; readonly gid: number };
+
 /**
- * Writes a file aside, syncs it, and moves it into place. Owner and mode of an existing file are kept; else `mode`.
+ * Writes a file aside, syncs it, and moves it into place. Owner and mode of an existing file are kept; a new one has
+ * `mode` and, where it is given, `owner`.
  * Errors: those of the file system, and one where the owner cannot be kept; the file is then as before, and nothing
  * is left beside it.
  */
-export async function writeFileAtomically(path: string, content: string, mode: number): Promise<void> {
+export async function writeFileAtomically(path: string, content: string, mode: number, owner?: Owner): Promise<void> {
   const target = await followLinks(path);
   const directory = dirname(target);
   const before = await statIfThere(target);
@@ -24,6 +28,7 @@ export async function writeFileAtomically(path: string, content: string, mode: n
     try {
       await handle.writeFile(content);
       if (before !== null) await keepOwnerAndMode(handle, aside, before);
+      else if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
       await handle.sync();
     } finally {
       await handle.close();

@@ -1,0 +1,2 @@
+/** The face of DNS. */
+export { createResolver } from './resolver.ts';

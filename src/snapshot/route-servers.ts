@@ -1,0 +1,45 @@
+/**
+ * The addresses of the servers of an organization's routes: clients there are never trusted by their network. Names
+ * are looked up elsewhere and put into a snapshot here, because they change without the settings.
+ */
+import { compileIpSet, parseIpAddress, type IpAddress, type IpSet } from '../mail/index.ts';
+import type { RouteHost, Snapshot } from './snapshot.ts';
+
+/** The addresses that names of route servers have now; a name that is not in it is not known. */
+export type RouteAddresses = ReadonlyMap<string, readonly IpAddress[]>;
+
+/** How a route's server is looked up: the key of {@link RouteAddresses}. */
+export const routeHostKey = ({ host, mx }: RouteHost): string => (mx ? `mx ${host}` : host);
+
+/** The servers of these routes: addresses as written, and those that are known of names. */
+export function compileRouteServers(hosts: readonly RouteHost[], known: RouteAddresses): IpSet {
+  const addresses = hosts.flatMap((host) => {
+    const literal = parseIpAddress(host.host);
+    return literal === null ? (known.get(routeHostKey(host)) ?? []) : [literal];
+  });
+  return compileIpSet(addresses.map((address) => ({ range: { first: address, last: address, text: '' } })));
+}
+
+/** The snapshot with the addresses that are known now. */
+export function withRouteServers(snapshot: Snapshot, known: RouteAddresses): Snapshot {
+  // One set for all domains of an organization, as their routes are.
+  const sets = new Map<readonly RouteHost[], IpSet>();
+  const setFor = (hosts: readonly RouteHost[]): IpSet => {
+    const set = sets.get(hosts) ?? compileRouteServers(hosts, known);
+    sets.set(hosts, set);
+    return set;
+  };
+  const domains = [...snapshot.domains].map(
+    ([domain, policy]) => [domain, { ...policy, routeServers: setFor(policy.routeHosts) }] as const,
+  );
+  return { ...snapshot, domains: new Map(domains) };
+}
+
+/** The servers of all routes that are given by name, each once. */
+export function namedRouteHosts(snapshot: Snapshot): readonly RouteHost[] {
+  const hosts = new Map<string, RouteHost>();
+  for (const { routeHosts } of snapshot.domains.values()) {
+    for (const host of routeHosts) if (parseIpAddress(host.host) === null) hosts.set(routeHostKey(host), host);
+  }
+  return [...hosts.values()];
+}

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { createMessageJudge } from '../../../src/services/index.ts';
+import { aDocument, REVISION, withDomain } from '../../support/builders.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
+import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
+
+function report(document: unknown, texts: MessageTexts, queueId: string | null = '4Abc') {
+  const [log, meters] = [new FakeLog(), new FakeMeters()];
+  const judge = createMessageJudge(new FakeClock(), log, meters);
+  const snapshot = aKeyedSnapshot(document, { 'example.com': ['s1', 'ed1'] });
+  const t = aMessage(texts);
+  const decision = judge.judgeMessage(snapshot, t);
+  expect(log.entries).toEqual([]);
+  judge.reportMessage(snapshot, decision, t, { queueId, ms: 7 });
+  return { fields: log.entries[0]!.fields, entries: log.entries, messages: meters.messages, decision };
+}
+
+describe('createMessageJudge', () => {
+  it('a signed message is one line with the fields of Postfix, and counted without any of them', () => {
+    const { entries, messages } = report(withDomain({}), {
+      ...{ client: '203.0.113.5', user: 'alice@example.com', sender: 'alice@example.com' },
+      ...{ recipients: ['carol@elsewhere.example', 'dora@elsewhere.example'], headers: ['From: alice@example.com'] },
+    });
+    expect(entries).toEqual([
+      {
+        level: 'info',
+        message: 'decision',
+        fields: {
+          stage: 'message',
+          queue_id: '4Abc',
+          client_address: '203.0.113.5',
+          sasl_username: 'alice@example.com',
+          sender: 'alice@example.com',
+          recipients: 2,
+          verdict: 'pass',
+          rule: 'dkim-sign',
+          setting: '/organizations/acme/domains/example.com',
+          text: 'signed by example.com (s1, ed1)',
+          signatures: ['s1._domainkey.example.com', 'ed1._domainkey.example.com'],
+          removed: 0,
+          added: [],
+          revision: REVISION,
+          ms: 7,
+        },
+      },
+    ]);
+    expect(messages).toEqual([{ verdict: 'pass', signatures: 2, skipped: null }]);
+  });
+
+  it('SIG-06 one that is not ours has its reason in the line and in the counter, and is no error', () => {
+    const { fields, entries, messages } = report(withDomain({}), {
+      client: '127.0.0.1',
+      headers: ['From: x@gmail.example'],
+    });
+    expect(fields['text']).toBe('not signed: From is in gmail.example, which is not ours');
+    expect(fields).not.toHaveProperty('setting');
+    expect(entries.map(({ level }) => level)).toEqual(['info']);
+    expect(messages).toEqual([{ verdict: 'pass', signatures: 0, skipped: 'not_our_domain' }]);
+  });
+
+  it.each([
+    ['2 From', ['From: a@example.com', 'From: b@example.com']],
+    ['no From', []],
+  ])('SIG-10 the line says which: %s', (text, headers) => {
+    const { fields, messages } = report(withDomain({}), { client: 'local', headers });
+    expect(fields['text']).toBe(`not signed: ${text}`);
+    expect(messages[0]?.skipped).toBe('no_author');
+  });
+
+  it('a bounce of local submission without a queue id', () => {
+    const { fields } = report(
+      withDomain({}),
+      { client: 'local', sender: '<>', headers: ['From: x@example.com'] },
+      null,
+    );
+    expect(fields).toMatchObject({ client_address: 'local', sender: '<>' });
+    expect(fields).not.toHaveProperty('queue_id');
+    expect(fields).not.toHaveProperty('sasl_username');
+  });
+
+  it('marks are told by their names, never by what they hold', () => {
+    const { fields } = report(withDomain({ allowedIps: ['198.51.100.7'] }), {
+      ...{ client: '198.51.100.7', headers: ['Subject: secret', 'X-Postern-Verdict: secret', 'X-Spam-Flag: secret'] },
+    });
+    expect(fields).toMatchObject({ removed: 2, added: ['Authentication-Results', 'X-Postern-Spam-Filter'] });
+    expect(JSON.stringify(fields)).not.toContain('secret');
+  });
+
+  it('the time of the clock decides about entries that expire', () => {
+    const document = aDocument({ 'example.com': { allowedIps: [{ ip: '198.51.100.7', expires: '2026-12-31' }] } });
+    expect(report(document, { client: '198.51.100.7' }).decision.bypassSpamFilter).toBe(false);
+  });
+});
