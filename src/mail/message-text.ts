@@ -21,7 +21,7 @@ export function readMessageText(latin1: string): { readonly headers: readonly Me
     const last = headers.at(-1);
     const match = FIELD.exec(line);
     if (/^[ \t]/.test(line) && last !== undefined) last.value += `\n${line}`;
-    else if (match !== null) headers.push({ name: match[1] ?? '', value: match[2] ?? '' });
+    else if (match !== null) headers.push({ name: match[1] as string, value: match[2] as string });
     else return { headers, body: latin1.slice(line === '' ? next : at) };
     at = next;
   }

@@ -119,11 +119,15 @@ function explainMessage(
   const recipients = accepted.map(({ recipient }) => recipient);
   const decision = decideMessage(snapshot, { ...facts, recipients, headers, author });
   const line = ({ name, value }: HeaderField): string => `${name}: ${value.replace(/\n[\t ]*/g, ' ').trim()}`;
+  const { verdict } = decision;
+  const signatures = verdict.kind === 'pass' ? decision.signing.signatures : [];
   return {
     answer: {
       ...nothing,
+      verdict: verdict.kind,
+      reply: replyOf(verdict),
       bypassSpamFilter: decision.bypassSpamFilter,
-      signatures: decision.signing.signatures.map(({ domain, key }) => ({ domain, ...key })),
+      signatures: signatures.map(({ domain, key }) => ({ domain, ...key })),
       added: decision.added.map(line),
       removed: decision.removed.flatMap((position) => headers[position] ?? []).map(line),
     },
@@ -131,8 +135,9 @@ function explainMessage(
   };
 }
 
+const replyOf = (verdict: Verdict): string | null => (verdict.kind === 'pass' ? null : formatReply(verdict.reply));
+
 function explainRecipient(recipient: Address, decision: RecipientDecision): ExplainedRecipient {
-  const replyOf = (verdict: Verdict): string | null => (verdict.kind === 'pass' ? null : formatReply(verdict.reply));
   const { verdict, observed } = decision;
   return {
     address: recipient.text,

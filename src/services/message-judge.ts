@@ -7,6 +7,16 @@ import { formatIpAddress } from '../mail/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
 import type { Clock, Log, Meters } from './ports.ts';
 
+/**
+ * How a message was answered. `overlong` names what has a line that smtp(8) breaks in its default configuration: header
+ * fields, or `body`. Source: RFC 5322 §2.1.1, postconf(5) smtp_line_length_limit.
+ */
+export type AnswerContext = {
+  readonly queueId: string | null;
+  readonly ms: number;
+  readonly overlong?: readonly string[];
+};
+
 /** Judges messages for the milter door. */
 export type MessageJudge = {
   judgeMessage(snapshot: Snapshot, t: Omit<MessageTransaction, 'at'>): MessageDecision;
@@ -15,7 +25,7 @@ export type MessageJudge = {
     snapshot: Snapshot,
     decision: MessageDecision,
     t: Omit<MessageTransaction, 'at'>,
-    context: { readonly queueId: string | null; readonly ms: number },
+    context: AnswerContext,
   ): void;
 };
 
@@ -23,10 +33,12 @@ export type MessageJudge = {
 export function createMessageJudge(clock: Clock, log: Log, meters: Meters): MessageJudge {
   return {
     judgeMessage: (snapshot, t) => decideMessage(snapshot, { ...t, at: clock.now() }),
-    reportMessage(snapshot, decision, t, { queueId, ms }) {
+    reportMessage(snapshot, decision, t, { queueId, ms, overlong = [] }) {
       const { signing, verdict } = decision;
       const signatures = verdict.kind === 'pass' ? signing.signatures : [];
       const decisive = verdict.kind === 'pass' ? signing.reason : (decision.reasons[0] ?? signing.reason);
+      const willBreak = signatures.length > 0 && overlong.length > 0;
+      if (willBreak) meters.countOverlong();
       meters.countMessage({ verdict: verdict.kind, signatures: signatures.length, skipped: signing.skipped });
       log.info('decision', {
         stage: 'message',
@@ -40,6 +52,7 @@ export function createMessageJudge(clock: Clock, log: Log, meters: Meters): Mess
         ...(decisive.setting !== null && { setting: decisive.setting }),
         text: decisive.text,
         signatures: signatures.map(({ domain, key }) => `${key.selector}._domainkey.${domain}`),
+        ...(willBreak && { remark: `line over 998 octets, signature will break: ${overlong.join(', ')}` }),
         removed: decision.removed.length,
         added: decision.added.map(({ name }) => name),
         revision: snapshot.revision,

@@ -54,6 +54,8 @@ export type Meters = {
     readonly signatures: number;
     readonly skipped: NotSigned | null;
   }): void;
+  /** A signed message with a line that smtp(8) breaks in its default configuration. */
+  countOverlong(): void;
   /** How many keys are in each state. */
   setKeys(states: Readonly<Record<KeyState, number>>): void;
   setSnapshot(state: SnapshotState): void;

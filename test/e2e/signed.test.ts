@@ -71,9 +71,7 @@ const cases: readonly Case[] = [
   {
     id: 'from-utf8',
     what: 'raw UTF-8 in From',
-    content: Buffer.from(
-      `${head('example.com').replace('Alice', 'Jürgen, äöü')}\r\ntext\r\n`.replace('Jürgen, äöü', '"Jürgen, äöü"'),
-    ),
+    content: Buffer.from(`${head('example.com').replace('Alice', '"Jürgen, äöü"')}\r\ntext\r\n`),
   },
   {
     id: 'from-latin1',

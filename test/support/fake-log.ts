@@ -49,6 +49,10 @@ export class FakeMeters implements Meters {
   countConnectionRefused(): void {}
   countProtocolFault(): void {}
   countSocketmapAnswer(): void {}
+  overlong = 0;
+  countOverlong(): void {
+    this.overlong += 1;
+  }
 
   get lastState(): SnapshotState | undefined {
     return this.states.at(-1);

@@ -41,6 +41,7 @@ export function createMeters(clock: Clock): PrometheusMeters {
     countDecision: decisionCounter(registry),
     countSocketmapAnswer: socketmapCounter(registry),
     countMessage: messageCounters(registry),
+    countOverlong: overlongCounter(registry),
     setKeys: keyGauge(registry),
     ...doorMeters(registry),
     setSnapshot,
@@ -128,6 +129,17 @@ function messageCounters(registry: Registry): Meters['countMessage'] {
     messages.inc({ verdict: labels.verdict });
     if (labels.signatures > 0) signatures.inc(labels.signatures);
     if (labels.skipped !== null) skipped.inc({ reason: labels.skipped });
+  };
+}
+
+function overlongCounter(registry: Registry): Meters['countOverlong'] {
+  const counter = new Counter({
+    name: 'postern_overlong_lines_total',
+    help: 'Signed messages with a line over 998 octets, whose signature breaks unless smtp_line_length_limit is 0.',
+    registers: [registry],
+  });
+  return () => {
+    counter.inc();
   };
 }
 

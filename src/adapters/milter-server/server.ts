@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import { renderMilterChanges } from '../../answers/index.ts';
 import type { MessageDecision } from '../../decide/index.ts';
-import { BodyHasher } from '../../dkim/index.ts';
+import { BodyHasher, overlongHeaderFields } from '../../dkim/index.ts';
 import type { PermanentReply, TransientReply } from '../../mail/index.ts';
 import type { MessageJudge, Signer } from '../../services/index.ts';
 import type { Snapshot } from '../../snapshot/index.ts';
@@ -253,8 +253,10 @@ class MilterConversation implements Conversation {
         ? this.#session.reply(CONTINUE, await this.#changes(decision, hasher))
         : this.#session.reply(refusal(decision.verdict.reply));
     const ms = Math.round(performance.now() - startedAt);
-    const { queueId } = this.#transaction;
-    this.#options.judge.reportMessage(snapshot, decision, this.#transaction.message(), { queueId, ms });
+    const { queueId, headers } = this.#transaction;
+    const fields = hasher === null ? [] : overlongHeaderFields(headers).map(({ name }) => name);
+    const overlong = [...fields, ...(hasher !== null && hasher.overlongLineOctets > 0 ? ['body'] : [])];
+    this.#options.judge.reportMessage(snapshot, decision, this.#transaction.message(), { queueId, ms, overlong });
     return answer;
   }
 

@@ -128,9 +128,10 @@ function describe(answer: Explanation): string {
   }
   for (const { nexthop, policy } of answer.tls)
     lines.push('', `to ${nexthop}: ${policy === null ? "no TLS policy; Postfix's own level" : policy}`);
-  const { signatures, added, removed, bypassSpamFilter } = answer.message;
+  const { verdict, reply, signatures, added, removed, bypassSpamFilter } = answer.message;
   for (const reason of answer.reasons.filter((one) => one.recipient === null))
     lines.push('', `message: ${reason.text}`);
+  if (reply !== null) lines.push(`  ${verdict} with "${reply}"`);
   for (const { domain, selector, algorithm } of signatures)
     lines.push(`  signed   d=${domain} s=${selector} a=${algorithm}`);
   for (const field of removed) lines.push(`  removed  ${printable(field)}`);

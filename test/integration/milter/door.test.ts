@@ -308,6 +308,29 @@ describe('what is told', () => {
   });
 });
 
+describe('refusal', () => {
+  it('more forged fields than Postfix could take out in time are refused with 550 5.6.0, nothing is changed or signed', async () => {
+    const { open, decisions, meters } = await milterGround();
+    const client = await open();
+    const flood = (count: number): object => ({
+      ...FOREIGN,
+      fields: [...Array<string>(count).fill('X-Postern-A: x'), 'From: x@partner.example'],
+    });
+    const { verdict, changes } = await client.message(flood(501));
+    expect(verdict).toBe('y 550 5.6.0 Too many header fields that only the receiving mail system may add');
+    expect(changes).toEqual([]);
+    expect(decisions()[0]).toMatchObject({ verdict: 'reject', rule: 'marks', removed: 0, added: [], signatures: [] });
+    expect((await samplesOf(meters)).get('postern_messages_total{verdict="reject"}')).toBe(1);
+    const taken = await client.message(flood(500));
+    expect(taken.verdict).toBe('c');
+    expect(taken.fields).toEqual([
+      'Authentication-Results: mx.example.com; none',
+      'Received: own',
+      'From: x@partner.example',
+    ]);
+  });
+});
+
 describe('which snapshot', () => {
   it('is that of MAIL: a message that began goes on with it, the next has the new one', async () => {
     // Over TCP DATA is answered, so that MAIL is known to have arrived.

@@ -25,7 +25,7 @@ export type Ground = {
   readonly decisions: () => Readonly<Record<string, unknown>>[];
 };
 
-export type GroundOptions = Partial<Pick<MilterDoorOptions, 'judge' | 'signer' | 'maxConnections'>> & {
+export type GroundOptions = Partial<Pick<MilterDoorOptions, 'judge' | 'signer'>> & {
   readonly document?: unknown;
   readonly around?: Around;
   readonly over?: 'unix' | 'tcp';
@@ -43,7 +43,7 @@ export async function milterGround(options: GroundOptions = {}): Promise<Ground>
       : ({ algorithm: 'ed25519-sha256' } as const);
   const key = await keys.create(aDomain('example.com'), 's1', kind, 'test');
   const [log, meters] = [new KeptLog(), metersForTest()];
-  const { document = withDomain({}), over = 'unix', around = {}, key: _, ...replaced } = options;
+  const { document = withDomain({}), over = 'unix', around = {} } = options;
   const self = { current: withSigningKeys(aSnapshot(document, around), [key]) };
   const door = await openMilterDoor({
     listener: over === 'tcp' ? anyPort : { kind: 'unix', path: join(directory, 'milter.sock') },
@@ -53,7 +53,8 @@ export async function milterGround(options: GroundOptions = {}): Promise<Ground>
     judge: createMessageJudge({ now: Date.now }, log, meters),
     signer: createSigner(vault, { now: Date.now }),
     current: () => self.current,
-    ...replaced,
+    ...(options.judge !== undefined && { judge: options.judge }),
+    ...(options.signer !== undefined && { signer: options.signer }),
   });
   onTestFinished(() => door.close(0));
   return Object.assign(self, {

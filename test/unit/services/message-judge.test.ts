@@ -5,15 +5,26 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
 import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
 
-function report(document: unknown, texts: MessageTexts, queueId: string | null = '4Abc') {
+function report(
+  document: unknown,
+  texts: MessageTexts,
+  queueId: string | null = '4Abc',
+  overlong: readonly string[] = [],
+) {
   const [log, meters] = [new FakeLog(), new FakeMeters()];
   const judge = createMessageJudge(new FakeClock(), log, meters);
   const snapshot = aKeyedSnapshot(document, { 'example.com': ['s1', 'ed1'] });
   const t = aMessage(texts);
   const decision = judge.judgeMessage(snapshot, t);
   expect(log.entries).toEqual([]);
-  judge.reportMessage(snapshot, decision, t, { queueId, ms: 7 });
-  return { fields: log.entries[0]!.fields, entries: log.entries, messages: meters.messages, decision };
+  judge.reportMessage(snapshot, decision, t, { queueId, ms: 7, overlong });
+  return {
+    fields: log.entries[0]!.fields,
+    entries: log.entries,
+    messages: meters.messages,
+    overlong: meters.overlong,
+    decision,
+  };
 }
 
 describe('createMessageJudge', () => {
@@ -46,6 +57,19 @@ describe('createMessageJudge', () => {
       },
     ]);
     expect(messages).toEqual([{ verdict: 'pass', signatures: 2, skipped: null }]);
+  });
+
+  it('SIG-04 a signed message with lines over 998 octets says so, names them, and is counted', () => {
+    const signed = { client: '127.0.0.1', headers: ['From: alice@example.com'] };
+    const { fields, overlong } = report(withDomain({}), signed, '4Abc', ['References', 'body']);
+    expect(fields['remark']).toBe('line over 998 octets, signature will break: References, body');
+    expect(overlong).toBe(1);
+    expect(report(withDomain({}), signed)).toMatchObject({ overlong: 0 });
+    const foreign = report(withDomain({}), { client: '127.0.0.1', headers: ['From: x@gmail.example'] }, '4Abc', [
+      'body',
+    ]);
+    expect(foreign.fields).not.toHaveProperty('remark');
+    expect(foreign.overlong).toBe(0);
   });
 
   it('SIG-06 one that is not ours has its reason in the line and in the counter, and is no error', () => {
