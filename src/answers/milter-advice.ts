@@ -3,7 +3,8 @@
  * Source: MILTER_README, postconf(5) milter_default_action, disable_mime_output_conversion, smtp_line_length_limit.
  */
 import type { Advice } from './postfix-advice.ts';
-import { isMilterAt, milterLines, splitMilters, type MainLine } from './postfix-lines.ts';
+import { milterLines, splitMilters, type MainLine } from './postfix-lines.ts';
+import { isMilterAt } from './postfix-plan/list-edit.ts';
 
 /** What each default action does while a milter cannot be asked. Source: postconf(5) milter_default_action. */
 const WHILE_DOWN: ReadonlyMap<string, string> = new Map([

@@ -2,7 +2,9 @@
  * What in a live main.cf keeps Postern's answers from acting, each with the line to type. Changes nothing.
  * Source: SMTPD_ACCESS_README ("Getting selective with SMTP access restriction lists"), SMTPD_POLICY_README.
  */
-import { asksService, restrictionsLine, splitRestrictions, type DoorEndpoints } from './postfix-lines.ts';
+import { restrictionsLine, splitRestrictions } from './postfix-lines.ts';
+import { asksService } from './postfix-plan/list-edit.ts';
+import type { DoorEndpoints } from './postfix-plan/plan.ts';
 
 /** One finding. `line` is what to type; null where there is nothing to type. */
 export type Advice = { readonly severity: 'error' | 'warning'; readonly text: string; readonly line: string | null };

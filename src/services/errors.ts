@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   POSTERN_NOT_AVAILABLE: 'the provider keeps this from the organization',
   POSTERN_CANNOT_LISTEN: 'a door cannot be opened',
   POSTERN_NO_POSTFIX: 'there is no Postfix at hand',
+  POSTERN_QUEUE_NEEDS_POSTERN: 'queued mail waits for a route of Postern',
   POSTERN_NOT_FOUND: 'what the command names does not exist',
   POSTERN_WOULD_OVERWRITE: 'a file that is there already would be overwritten',
 } as const;

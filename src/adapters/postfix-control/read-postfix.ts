@@ -2,19 +2,12 @@
  * What the Postfix at hand says of itself: read with postconf(1), never changed here.
  * Source: postconf(1), postconf(5), master(5).
  */
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { delimiter } from 'node:path';
-import { promisify } from 'node:util';
 import { parseIpAddress, parseIpRange, type IpAddress, type IpRange } from '../../mail/index.ts';
 import { PosternError } from '../../services/index.ts';
 import type { SmtpdListener } from '../../snapshot/index.ts';
-
-const run = promisify(execFile);
-const POSTCONF_TIMEOUT_MS = 10_000;
-/** Debian keeps Postfix's commands where an ordinary user's PATH does not look. */
-const SEARCH_PATH = [process.env['PATH'] ?? '', '/usr/sbin', '/sbin', '/usr/local/sbin'].join(delimiter);
+import { runPostfixCommand } from './run-command.ts';
 
 /** A service line of master.cf. */
 export type MasterService = {
@@ -40,6 +33,8 @@ export type PostfixFacts = {
   readonly networks: readonly IpRange[];
   readonly unreadableNetworks: readonly string[];
   readonly smtpdListeners: readonly SmtpdListener[];
+  /** Those of them that greet a client at once and in clear text. */
+  readonly greetingListeners: readonly SmtpdListener[];
   readonly localAddresses: readonly IpAddress[];
 };
 
@@ -79,27 +74,21 @@ export async function readPostfix(configDirectory: string): Promise<PostfixFacts
     defaultDatabaseType: value('default_database_type'),
     ...readNetworks(value('mynetworks')),
     smtpdListeners: listenersOf(services, value('inet_interfaces')),
+    greetingListeners: listenersOf(
+      services.filter((service) => greetsAtOnce(service, main)),
+      value('inet_interfaces'),
+    ),
     localAddresses: addressesOfThisHost(),
   };
 }
 
 /** The output of postconf, or null where there is no postconf, no main.cf, or (`-M`, `-P`) no master.cf. */
 async function postconf(configDirectory: string, args: readonly string[]): Promise<string | null> {
-  try {
-    const { stdout } = await run('postconf', ['-c', configDirectory, ...args], {
-      // The messages below are looked at, so they must not come in another language.
-      env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: 'C' },
-      timeout: POSTCONF_TIMEOUT_MS,
-      maxBuffer: 16 * 1024 * 1024,
-    });
-    return stdout;
-  } catch (error) {
-    const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
-    if (code === 'ENOENT' || /open \S*\/ma(?:in|ster)\.cf: No such file or directory/.test(stderr ?? '')) return null;
-    const said = (stderr ?? '').trim() || (error instanceof Error ? error.message : String(error));
-    const message = `the Postfix configuration in ${configDirectory} cannot be read: ${said}`;
-    throw new PosternError('POSTERN_POSTFIX_UNREADABLE', message, { cause: error });
-  }
+  const { stdout, stderr, code } = await runPostfixCommand('postconf', ['-c', configDirectory, ...args]);
+  if (code === 0) return stdout;
+  if (code === null || /open \S*\/ma(?:in|ster)\.cf: No such file or directory/.test(stderr)) return null;
+  const message = `the Postfix configuration in ${configDirectory} cannot be read: ${stderr.trim()}`;
+  throw new PosternError('POSTERN_POSTFIX_UNREADABLE', message);
 }
 
 async function readSettings(configDirectory: string, args: readonly string[]): Promise<Map<string, string> | null> {
@@ -164,6 +153,14 @@ function listenersOf(services: readonly MasterService[], inetInterfaces: string)
       const addresses = host === undefined ? bound : addressesOfInterface(host);
       return Number.isInteger(port) ? addresses.map((address) => ({ address, port })) : [];
     });
+}
+
+/** postscreen waits before it greets; a service in TLS, or behind a proxy, waits for its client to begin. */
+function greetsAtOnce({ command, options }: MasterService, main: ReadonlyMap<string, string>): boolean {
+  const valueOf = (name: string): string => options.get(name) ?? main.get(name) ?? '';
+  return (
+    command === 'smtpd' && valueOf('smtpd_tls_wrappermode') !== 'yes' && valueOf('smtpd_upstream_proxy_protocol') === ''
+  );
 }
 
 /** A name other than these two is some address of this host, and which one only a resolver knows: null, any of them. */

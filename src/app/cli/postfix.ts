@@ -1,87 +1,88 @@
-/** `postern postfix`: what Postfix must be told, and whether it was told right. This version changes nothing itself. */
+/** `postern postfix`: what Postfix must be told, told to it or taken back, and whether it was told right. */
 import type { Command } from 'commander';
+import { classesOf } from '../../adapters/postfix-control/index.ts';
 import {
+  adviseOnDomainClasses,
   adviseOnMilters,
+  adviseOnReinjection,
   adviseOnRestrictions,
-  mainLines,
   policyRestriction,
-  type DoorEndpoints,
+  type Advice,
 } from '../../answers/index.ts';
-import { loadSettings, PosternError } from '../../services/index.ts';
-import { endpointOf, openWorkspace, type Workspace } from '../workspace.ts';
-import { complainAbout, EXIT, say, sayJson } from './output.ts';
+import { openWorkspace } from '../workspace.ts';
+import { addApplyAndUndo } from './postfix-apply.ts';
+import { endpointsOf, prepare, postfixOf, type PostfixOptions } from './postfix-preparation.ts';
+import { adviceOnServices, lineAsText, lineText, sayAdvice } from './postfix-words.ts';
+import { EXIT, say, sayJson } from './output.ts';
 
-type Options = { config?: string; json?: true };
-
-/** Adds `postfix print` and `postfix doctor`. */
+/** Adds `postfix print`, `apply`, `undo` and `doctor`. */
 export function addPostfix(program: Command): void {
   const postfix = program
     .command('postfix')
-    .summary('what to tell Postfix, and whether it was told right')
+    .summary('tell Postfix to ask Postern, take it back, look whether it was told right')
     .description('The Postfix side of Postern.');
   postfix
     .command('print')
-    .summary('the main.cf lines to set')
+    .summary('the lines that apply sets')
+    .option('--service <name...>', 'with the lines for services whose -o lines override main.cf')
     .option('--json', 'the answer as JSON')
     .action((_: unknown, command: Command) => print(command.optsWithGlobals()));
+  addApplyAndUndo(postfix);
   postfix
     .command('doctor')
-    .summary('look for mistakes in the live main.cf')
+    .summary('look for mistakes in the live main.cf and master.cf')
     .option('--json', 'the answer as JSON')
     .action((_: unknown, command: Command) => doctor(command.optsWithGlobals()));
 }
 
-function endpointsOf({ operator, postfix }: Workspace): DoorEndpoints {
-  return {
-    policy: endpointOf(operator.listen.policy[0], postfix),
-    milter: endpointOf(operator.listen.milter[0], postfix),
-    socketmap: endpointOf(operator.listen.socketmap[0], postfix),
-  };
-}
-
-async function print(options: Options): Promise<void> {
+async function print(options: PostfixOptions): Promise<void> {
   const workspace = await openWorkspace(options.config);
-  const endpoints = endpointsOf(workspace);
-  const { snapshot, issues } = await loadSettings(workspace.store, workspace.surroundings);
-  if (snapshot === null) {
-    // Without them it is not known which lines are needed.
-    complainAbout(issues);
-    process.exitCode = EXIT.refused;
-    return;
-  }
-  const main = workspace.postfix?.main ?? new Map<string, string>();
-  const lines = mainLines(main, endpoints, snapshot.tlsAgreed.size > 0);
+  const prepared = await prepare(workspace, options);
+  if (prepared === null) return;
+  const { plan, settled, endpoints } = prepared;
+  const lines = settled.lines.map((line) => ({ ...line, value: lineText(line.value) }));
   if (options.json) {
-    sayJson({ main: lines, master: [] });
+    const main = lines.filter(({ service }) => service === null);
+    sayJson({
+      main: main.map(({ name, value, comment }) => ({ name, value, comment })),
+      master: lines.filter(({ service }) => service !== null),
+      services: plan.left,
+    });
     return;
   }
-  for (const { name, value, comment } of lines) say(`# ${comment}\n${name} = ${value}\n`);
+  for (const line of lines) say(lineAsText(line));
   if (endpoints.policy !== null) {
     say(
       '# To take mail while Postern is down, say DUNNO instead. That gives up block lists, gateway rules and TLS rules for that time:',
     );
     say(`#   ${policyRestriction(endpoints.policy, 'DUNNO')}`);
   }
+  for (const { text, line } of adviceOnServices(plan.left)) say(`# ${text}${line === null ? '' : `\n#   ${line}`}`);
   if (workspace.postfix === null)
     say(
       `# No Postfix was found under ${workspace.operator.postfix.configDirectory}: put your own restrictions after ours.`,
     );
 }
 
-async function doctor(options: Options): Promise<void> {
+async function doctor(options: PostfixOptions): Promise<void> {
   const workspace = await openWorkspace(options.config);
-  const { postfix, operator } = workspace;
-  if (postfix === null) {
-    throw new PosternError(
-      'POSTERN_NO_POSTFIX',
-      `there is no Postfix under ${operator.postfix.configDirectory}; set postfix: { configDirectory: … }`,
-    );
-  }
+  const postfix = postfixOf(workspace);
   const endpoints = endpointsOf(workspace);
-  const advice = [...adviseOnRestrictions(postfix.main, endpoints), ...adviseOnMilters(postfix.main, endpoints.milter)];
-  if (options.json) sayJson({ ok: advice.length === 0, advice });
-  else if (advice.length === 0) say('nothing found wrong');
-  for (const { severity, text, line } of options.json ? [] : advice)
-    say(`${severity}: ${text}${line === null ? '' : `\n  ${line}`}`);
+  const advice: Advice[] = [
+    ...adviseOnRestrictions(postfix.main, endpoints),
+    ...adviseOnMilters(postfix.main, endpoints.milter),
+  ];
+  const prepared = await prepare(workspace, options);
+  if (prepared !== null) {
+    const { plan, view, snapshot } = prepared;
+    advice.push(...adviceOnServices(plan.left));
+    if (endpoints.milter !== null) advice.push(...adviseOnReinjection(view, workspace.operator.reinjectionServices));
+    const domains = await classesOf(postfix.configDirectory, [...snapshot.domains.keys()]);
+    advice.push(...adviseOnDomainClasses(postfix.main, domains));
+  }
+  const isFine = prepared !== null && advice.length === 0;
+  if (options.json) sayJson({ ok: isFine, advice });
+  else if (isFine) say('nothing found wrong');
+  if (!options.json) sayAdvice(advice);
   if (advice.some(({ severity }) => severity === 'error')) process.exitCode = EXIT.refused;
 }

@@ -19,7 +19,7 @@ async function besidePostfix({
   settings = SETTINGS,
   listen = LISTEN,
 }: Given): Promise<CliWorkspace & { configDirectory: string }> {
-  const configDirectory = await postfixConfiguration(main);
+  const configDirectory = await postfixConfiguration(`mydestination = example.com, example.net\n${main}`);
   const workspace = await cliWorkspace(
     settings,
     `settings: settings.yaml\npostfix: { configDirectory: ${configDirectory} }\n${listen}`,

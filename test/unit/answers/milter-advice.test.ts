@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { adviseOnMilters, mainLines } from '../../../src/answers/index.ts';
+import { adviseOnMilters } from '../../../src/answers/index.ts';
+import { milterLines } from '../../../src/answers/postfix-lines.ts';
 
 const MILTER = 'unix:postern/milter.sock';
-const ENDPOINTS = { policy: null, milter: MILTER, socketmap: null };
 const RIGHT = {
   smtpd_milters: `{ ${MILTER}, default_action=tempfail }`,
   non_smtpd_milters: '$smtpd_milters',
@@ -80,16 +80,16 @@ describe('milter lines', () => {
       ['non_smtpd_milters', '$smtpd_milters'],
       ['internal_mail_filter_classes', 'notify'],
     ]);
-    const lines = mainLines(now, ENDPOINTS, false);
+    const lines = milterLines(now, MILTER);
     const ours = `{ ${MILTER}, default_action=tempfail, connect_timeout=10s, command_timeout=30s, content_timeout=60s }`;
-    const others = '{ inet:127.0.0.1:11332, connect_timeout=5s }, inet:127.0.0.1:8891';
+    const others = '{ inet:127.0.0.1:11332, connect_timeout=5s } inet:127.0.0.1:8891';
     expect(lines.map(({ name, value }) => [name, value])).toEqual([
       ['smtpd_milters', `${ours}, ${others}`],
-      ['non_smtpd_milters', `${ours}, ${others}`],
+      ['non_smtpd_milters', '$smtpd_milters'],
       ['internal_mail_filter_classes', 'notify, bounce'],
     ]);
     const printed = new Map(lines.map(({ name, value }) => [name, value]));
-    expect(mainLines(printed, ENDPOINTS, false)).toEqual(lines);
+    expect(milterLines(printed, MILTER)).toEqual(lines);
     const advice = adviseOnMilters(
       new Map([...printed, ['disable_mime_output_conversion', 'yes'], ['smtp_line_length_limit', '0']]),
       MILTER,

@@ -1,0 +1,121 @@
+/** What every `postern postfix` command works out first: the settings, the live files, the record, the plan. */
+import {
+  readAppliedRecord,
+  readConfiguration,
+  readDefaults,
+  type PostfixFacts,
+} from '../../adapters/postfix-control/index.ts';
+import {
+  NO_NEEDS,
+  PARAMETERS_WITH_DEFAULTS,
+  planPostfix,
+  settlePlan,
+  takeBackRecord,
+  viewOf,
+  type AppliedRecord,
+  type ConfigurationTexts,
+  type DoorEndpoints,
+  type PostfixNeeds,
+  type PostfixPlan,
+  type PostfixView,
+} from '../../answers/index.ts';
+import { loadSettings, PosternError } from '../../services/index.ts';
+import type { Snapshot } from '../../snapshot/index.ts';
+import { endpointOf, type Workspace } from '../workspace.ts';
+import { complainAbout, EXIT } from './output.ts';
+
+/** The options of the commands; each takes some of them. */
+export type PostfixOptions = {
+  readonly config?: string;
+  readonly json?: true;
+  readonly service?: readonly string[];
+  readonly dryRun?: true;
+};
+
+/** Everything worked out, nothing changed yet. */
+export type Prepared = {
+  readonly snapshot: Snapshot;
+  readonly endpoints: DoorEndpoints;
+  readonly texts: ConfigurationTexts;
+  readonly record: AppliedRecord | null;
+  /** What the files say without us. */
+  readonly view: PostfixView;
+  readonly plan: PostfixPlan;
+  readonly settled: ReturnType<typeof settlePlan>;
+};
+
+/** Where the Postfix at hand reaches the doors. */
+export function endpointsOf({ operator, postfix }: Workspace): DoorEndpoints {
+  return {
+    policy: endpointOf(operator.listen.policy[0], postfix),
+    milter: endpointOf(operator.listen.milter[0], postfix),
+    socketmap: endpointOf(operator.listen.socketmap[0], postfix),
+  };
+}
+
+/** The Postfix at hand. Errors: PosternError where there is none. */
+export function postfixOf({ postfix, operator }: Workspace): PostfixFacts {
+  if (postfix !== null) return postfix;
+  throw new PosternError(
+    'POSTERN_NO_POSTFIX',
+    `there is no Postfix under ${operator.postfix.configDirectory}; set postfix: { configDirectory: … }`,
+  );
+}
+
+/** What the settings ask of Postfix beyond the doors. */
+const needsOf = (snapshot: Snapshot): PostfixNeeds => ({ ...NO_NEEDS, tlsPolicies: snapshot.tlsAgreed.size > 0 });
+
+const NO_TEXTS: ConfigurationTexts = { main: '', master: '' };
+
+/**
+ * Works it out. Null where the settings are broken: they were complained about, and which lines are needed is not known.
+ * Errors: PosternError where a service that was named is not there, a name is taken, or a file cannot be read.
+ */
+export async function prepare(workspace: Workspace, options: PostfixOptions): Promise<Prepared | null> {
+  const { operator, postfix } = workspace;
+  const { snapshot, issues } = await loadSettings(workspace.store, workspace.surroundings);
+  if (snapshot === null) {
+    complainAbout(issues);
+    process.exitCode = EXIT.refused;
+    return null;
+  }
+  const { configDirectory } = operator.postfix;
+  const texts = postfix === null ? NO_TEXTS : await readConfiguration(configDirectory);
+  const record = postfix === null ? null : await recordFor(operator.state, configDirectory);
+  const base = record === null ? texts : takeBackRecord(texts, record).texts;
+  const defaults = postfix === null ? new Map<string, string>() : await readDefaults(PARAMETERS_WITH_DEFAULTS);
+  const view = viewOf(base, defaults);
+  const isThere = (service: string): boolean => view.services.some(({ id }) => id === service);
+  const endpoints = endpointsOf(workspace);
+  const services = [...(options.service ?? []), ...(record?.services.filter(isThere) ?? [])];
+  const plan = planPostfix(
+    view,
+    endpoints,
+    { services, reinjectionServices: operator.reinjectionServices },
+    needsOf(snapshot),
+  );
+  refuseUnfit(plan, configDirectory);
+  const settled = settlePlan(texts, plan, record, configDirectory);
+  return { snapshot, endpoints, texts, record, view, plan, settled };
+}
+
+function refuseUnfit({ unknown, taken }: PostfixPlan, configDirectory: string): void {
+  if (unknown.length > 0) {
+    const message = `${unknown.join(', ')}: no such smtpd service in ${configDirectory}/master.cf; nothing was changed`;
+    throw new PosternError('POSTERN_NOT_FOUND', message);
+  }
+  if (taken.length > 0) {
+    const message = `${configDirectory}/master.cf has ${taken.join(', ')} already, which Postern needs for itself; nothing was changed`;
+    throw new PosternError('POSTERN_WOULD_OVERWRITE', message);
+  }
+}
+
+/** The record of this configuration. Errors: PosternError where it speaks of another one. */
+export async function recordFor(stateDirectory: string, configDirectory: string): Promise<AppliedRecord | null> {
+  const record = await readAppliedRecord(stateDirectory);
+  if (record === null || record.configDirectory === configDirectory) return record;
+  const message =
+    `apply changed ${record.configDirectory}, not ${configDirectory}; ` +
+    `run "postern postfix undo" with postfix: { configDirectory: ${record.configDirectory} } first`;
+  throw new PosternError('POSTERN_STATE_UNREADABLE', message);
+}
