@@ -3,7 +3,7 @@
  * A lock whose process died is taken away, not waited for. Says nothing to editors that know no locks.
  */
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,23 +39,23 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
+/** The lock appears with its content: a process killed in between would leave one that says nothing of its holder. */
 async function acquire(lock: string, content: string): Promise<boolean> {
+  const aside = `${lock}.${randomUUID()}`;
   try {
-    const handle = await open(lock, 'wx', 0o600);
-    try {
-      await handle.writeFile(content);
-    } finally {
-      await handle.close();
-    }
+    await writeFile(aside, content, { flag: 'wx', mode: 0o600 });
+    await link(aside, lock);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     const message = `${dirname(lock)} cannot be written: ${reasonOf(error)}`;
     throw new PosternError('POSTERN_FILE_UNWRITABLE', message, { cause: error });
+  } finally {
+    await rm(aside, { force: true });
   }
 }
 
-/** A lock without content is one that is just being made, unless it is old. */
+/** A lock of a process that is gone, or one that is too old to be waited for. */
 async function isStale(lock: string, holder: string): Promise<boolean> {
   const [host, pid] = holder.split(' ');
   if (host === hostname() && !isAlive(Number(pid))) return true;
