@@ -10,6 +10,8 @@ const suite = (name: string, timeoutMs: number, extra: object = {}) => ({
 export default defineConfig({
   root,
   test: {
+    // The default leaves one core idle, and many tests only wait for Postfix.
+    maxWorkers: 2,
     projects: [
       suite('unit', 10_000),
       suite('property', 60_000),
