@@ -13,7 +13,7 @@ import { replyText, SmtpClient } from '../../support/smtp-client.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { FakeLog } from '../../support/fake-log.ts';
 import { waitFor } from '../../support/waiting.ts';
-import { clock, indexed, regexp, typesHere } from './workshop.ts';
+import { clock, indexed, regexp, typesHere, workshop } from './workshop.ts';
 
 const selfNoticing = typesHere.filter((type) => type !== 'texthash');
 
@@ -50,17 +50,18 @@ const patternOf = (version: number): MapFile =>
 const reloads = (lab: PostfixLab): number =>
   lab.logLines().filter((line) => /postfix\/master.*: reload/.test(line)).length;
 
-/** A writer with the times of the product, gatherMs apart. */
+/**
+ * A writer with the times of the product, gatherMs apart. The first tables have to be there before Postfix starts, so the
+ * writers come first, on a configuration of their own: the machine may have no mail system.
+ */
 async function writerFor(type: TableType, log: FakeLog): Promise<MapWriter> {
-  const directory = join(await temporaryDirectory(), 'maps');
-  const postfix = { ...machine, defaultDatabaseType: type, mapTypes: [...typesHere, 'regexp'] };
-  const writer = await createMapWriter({ directory, type, postfix, log, clock, timing: { gatherMs: 0 } });
+  const { configDirectory, queueDirectory, mapDirectory } = await workshop();
+  const mapTypes = [...typesHere, 'regexp'];
+  const postfix = { configDirectory, queueDirectory, defaultDatabaseType: type, mapTypes };
+  const writer = await createMapWriter({ directory: mapDirectory, type, postfix, log, clock, timing: { gatherMs: 0 } });
   onTestFinished(() => writer.stop());
   return writer;
 }
-
-/** The first tables have to be there before Postfix starts, so the writers come first, on the machine's own configuration. */
-const machine = { configDirectory: '/etc/postfix', queueDirectory: '/var/spool/postfix' };
 
 describe('MAP-01', () => {
   it('MAP-01 tables that Postfix looks at by itself: no reload, and live not before Postfix answers with the new one', async () => {

@@ -1,6 +1,7 @@
 /** A directory for maps beside a Postfix configuration of its own, and map writers on it that end with the test. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
@@ -66,7 +67,13 @@ export async function writerIn(at: Workshop, changes: Partial<MapWriterOptions> 
 
 /** The types of indexed tables that this machine's Postfix has. */
 export const typesHere: readonly TableType[] = await (async () => {
-  const { stdout } = await run('postconf', ['-m'], { env: { ...process.env, PATH: programPath } });
+  // A configuration of its own: a machine without a mail system has no main.cf of its own.
+  const configDirectory = await mkdtemp(join(tmpdir(), 'postern-types-'));
+  await writeFile(join(configDirectory, 'main.cf'), 'compatibility_level = 3.6\n');
+  await writeFile(join(configDirectory, 'master.cf'), '');
+  const { stdout } = await run('postconf', ['-c', configDirectory, '-m'], {
+    env: { ...process.env, PATH: programPath },
+  }).finally(() => rm(configDirectory, { recursive: true, force: true }));
   const here = stdout.split('\n');
   return (['lmdb', 'cdb', 'hash', 'texthash'] as const).filter((type) => here.includes(type));
 })();
