@@ -30,3 +30,6 @@ export { adviseOnReinjection } from './postfix-plan/reinjection.ts';
 export { settlePlan, takeBackRecord, type Difference, type SettledLine } from './postfix-plan/settle.ts';
 export { viewOf, type PostfixView } from './postfix-plan/view.ts';
 export { answerSocketmap, renderTlsPolicy, SOCKETMAPS } from './socketmap-answer.ts';
+export { renderRouteChanges, type EnvelopeRecipient } from './routes/route-changes.ts';
+export { fallbackKey, renderRouteMaps, ROUTE_TABLES } from './routes/route-maps.ts';
+export { installedParts, routeNeeds, type TableName } from './routes/route-needs.ts';

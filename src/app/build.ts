@@ -5,29 +5,34 @@ import type { Log } from '../services/index.ts';
 import { createMeters, type PrometheusMeters } from '../adapters/metrics/index.ts';
 import { createResolver } from '../adapters/dns/index.ts';
 import { createKeyFiles } from '../adapters/key-files/index.ts';
+import { createRouteRegistry } from '../adapters/route-registry/index.ts';
 import { createLastGood } from '../adapters/store-embedded/index.ts';
 import {
   createJudge,
   createKeyedSnapshots,
   createMessageJudge,
+  createRoutedSnapshots,
   createRouteServers,
   createSigner,
   createSnapshots,
   type Judge,
   type KeyedSnapshots,
   type MessageJudge,
+  type RoutedSnapshots,
   type RouteServers,
   type Signer,
   type Snapshots,
 } from '../services/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
 import type { SocketmapReply } from '../wire/socketmap/index.ts';
+import { routedPostfixOf } from './routed-postfix.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The parts of a serving Postern. */
 export type Parts = {
   readonly snapshots: Snapshots;
   readonly routeServers: RouteServers;
+  readonly routes: RoutedSnapshots;
   readonly keys: KeyedSnapshots;
   readonly judge: Judge;
   readonly messageJudge: MessageJudge;
@@ -50,12 +55,20 @@ export function build(workspace: Workspace, log: Log): Parts {
   const vault = createKeyFiles(workspace.operator.state);
   const resolver = createResolver(workspace.operator.dns?.servers);
   const routeServers = createRouteServers(() => snapshots.current(), resolver, log);
-  const keys = createKeyedSnapshots(() => routeServers.current(), vault, log, meters);
+  const routes = createRoutedSnapshots({
+    base: () => routeServers.current(),
+    registry: createRouteRegistry(workspace.operator.state),
+    postfix: routedPostfixOf(workspace, log),
+    log,
+    meters,
+  });
+  const keys = createKeyedSnapshots(() => routes.current(), vault, log, meters);
   const current = (): Snapshot => keys.current();
   return {
     snapshots,
     meters,
     routeServers,
+    routes,
     keys,
     messageJudge: createMessageJudge(systemClock, log, meters),
     signer: createSigner(vault, systemClock),

@@ -54,6 +54,7 @@ export async function serve(config: string | undefined, logLevel: string): Promi
     await parts.keys.start();
     // A dead DNS must not hold up the start; the names are looked up again later.
     await Promise.race([parts.routeServers.refresh(), sleep(ROUTE_WAIT_MS, undefined, { ref: false })]);
+    await parts.routes.refresh();
     for (const door of DOORS) await openAll(door, doors);
   } catch (error) {
     await closeAll(0);
@@ -70,6 +71,7 @@ export async function serve(config: string | undefined, logLevel: string): Promi
   log.info('draining', { signal, at_most_ms: DRAIN_MS });
   endWatching();
   await closeAll(DRAIN_MS);
+  await parts.routes.stop();
   log.info('stopped');
   return 0;
 }
@@ -99,33 +101,43 @@ function openOne(
   }
 }
 
-function readiness({ snapshots, keys }: Parts, phase: Phase): Readiness {
-  const problems = [...snapshots.problems(), keys.problem()].filter((problem) => problem !== null);
-  if (phase !== 'running') return { status: phase, revision: null, problems };
-  return { status: problems.length === 0 ? 'ready' : 'degraded', revision: snapshots.current().revision, problems };
+function readiness({ snapshots, keys, routes }: Parts, phase: Phase): Readiness {
+  const mapsNotLive = (routes.maps()?.maps ?? []).filter(({ state }) => state !== 'live');
+  if (phase !== 'running') return { status: phase, revision: null, problems: snapshots.problems(), mapsNotLive };
+  const problems = [...snapshots.problems(), keys.problem(), ...routes.problems()].filter((each) => each !== null);
+  const status = problems.length === 0 ? 'ready' : 'degraded';
+  return { status, revision: snapshots.current().revision, problems, mapsNotLive };
 }
 
 /** Watches the settings and what they name, and heeds SIGHUP. Gives the way to end both. */
 function watch(
   config: string | undefined,
   workspace: Workspace,
-  { snapshots, keys, routeServers }: Parts,
+  { snapshots, keys, routes, routeServers }: Parts,
   log: Log,
 ): () => void {
   const base = dirname(workspace.settingsFile);
   const files = (): string[] => [workspace.settingsFile, ...snapshots.listFiles().map((file) => resolve(base, file))];
-  const watching = watchFiles(files, () => void snapshots.reload().then(() => routeServers.refresh()));
+  const watching = watchFiles(files, () => {
+    void snapshots.reload().then(() => Promise.all([routeServers.refresh(), routes.refresh()]));
+  });
+  const { configDirectory } = workspace.operator.postfix;
+  const watchingPostfix = watchFiles(
+    () => ['main.cf', 'master.cf'].map((name) => resolve(configDirectory, name)),
+    () => void routes.refresh(),
+  );
   const refreshing = setInterval(() => void routeServers.refresh(), ROUTE_REFRESH_MS);
   const watchingKeys = watchFiles(
     () => [keyIndexOf(workspace.operator.state)],
     () => void keys.reload(),
   );
-  const onHangUp = (): void => void reread(config, workspace, snapshots, log);
+  const onHangUp = (): void => void reread(config, workspace, snapshots, log).then(() => routes.refresh());
   process.on('SIGHUP', onHangUp);
   return () => {
     clearInterval(refreshing);
     watching.stop();
     watchingKeys.stop();
+    watchingPostfix.stop();
     process.off('SIGHUP', onHangUp);
   };
 }

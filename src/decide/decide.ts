@@ -10,6 +10,7 @@ import type { RecipientTransaction } from './facts.ts';
 import { reason, type Rule, type RuleInput } from './rules/finding.ts';
 import { gatewayOnly } from './rules/gateway-only.ts';
 import { ipAllowBlock } from './rules/ip-allow-block.ts';
+import { mailboxOf, type Mailbox } from './rules/routing.ts';
 import { tlsRequired } from './rules/tls-required.ts';
 import { findTrueClient } from './true-client.ts';
 import { findTrust, type TrustFacts, type TrustFinding } from './trust.ts';
@@ -17,13 +18,14 @@ import { findTrust, type TrustFacts, type TrustFinding } from './trust.ts';
 const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, gatewayOnly, tlsRequired];
 
 const PASS: Verdict = { kind: 'pass' };
-const INTERNAL = permanent('550', '5.7.1', 'This address is internal to the mail system and takes no mail');
+/** Said to whoever writes to an encoded recipient. */
+export const INTERNAL = permanent('550', '5.7.1', 'This address is internal to the mail system and takes no mail');
 
 /** Decides about one recipient at RCPT. */
 export function decideRecipient(snapshot: Snapshot, t: RecipientTransaction): RecipientDecision {
-  const policy = policyFor(snapshot, t.recipient);
+  const policy = ownReading(snapshot, t.recipient)?.policy;
   const trust = trustOf(snapshot, policy ?? null, t);
-  const guard = internalDomainGuard(snapshot, t);
+  const guard = internalDomainGuard(snapshot, t.sender, t.recipient);
   if (guard !== null) return foreign(t, trust, { kind: 'reject', reply: INTERNAL }, guard);
   if (policy === undefined) {
     const text = `${t.recipient.text} is in no own domain; Postfix decides`;
@@ -32,16 +34,21 @@ export function decideRecipient(snapshot: Snapshot, t: RecipientTransaction): Re
   return decideOwn(policy, t, trust);
 }
 
-/** The policy of the own domain that Postfix may deliver to, however the sender has wrapped it, or left it out. */
-function policyFor(snapshot: Snapshot, recipient: Address): DomainPolicy | undefined {
-  for (const { domain } of addressReadings(recipient)) {
-    const policy = domain === null ? undefined : snapshot.domains.get(domain);
-    if (policy !== undefined) return policy;
+/** A recipient in an own domain: the domain's policy, and the mailbox there. */
+export type OwnReading = { readonly policy: DomainPolicy; readonly mailbox: Mailbox };
+
+/** The own domain and mailbox that Postfix may deliver to, however the sender has wrapped it, or left the domain out. */
+export function ownReading(snapshot: Snapshot, recipient: Address): OwnReading | undefined {
+  for (const reading of addressReadings(recipient)) {
+    const policy = reading.domain === null ? undefined : snapshot.domains.get(reading.domain);
+    const mailbox = mailboxOf(reading);
+    if (policy !== undefined && mailbox !== null) return { policy, mailbox };
   }
   const { text, localPart } = recipient;
   const { originDomain } = snapshot.host;
   const isBare = text === localPart || text === `${localPart}@`;
-  return isBare && originDomain !== undefined ? snapshot.domains.get(originDomain) : undefined;
+  const policy = isBare && originDomain !== undefined ? snapshot.domains.get(originDomain) : undefined;
+  return policy === undefined ? undefined : { policy, mailbox: { localPart, domain: policy.domain } };
 }
 
 /** Trust for the domain of `scope`, or in general where it is null. */
@@ -125,7 +132,7 @@ function foreign(t: RecipientTransaction, trust: TrustFinding, verdict: Verdict,
 }
 
 /** Encoded recipients are made by Postern alone: nobody may send to, or as, an address of the internal domain. */
-function internalDomainGuard(snapshot: Snapshot, t: RecipientTransaction): Reason | null {
+export function internalDomainGuard(snapshot: Snapshot, sender: Address | null, recipient: Address): Reason | null {
   const { internalDomain } = snapshot.host;
   const isInternal = (address: Address): boolean => {
     for (const { domain } of addressReadings(address)) {
@@ -133,8 +140,8 @@ function internalDomainGuard(snapshot: Snapshot, t: RecipientTransaction): Reaso
     }
     return false;
   };
-  if (isInternal(t.recipient)) return reason('internal-domain', null, `the recipient is under ${internalDomain}`);
-  if (t.sender !== null && isInternal(t.sender))
+  if (isInternal(recipient)) return reason('internal-domain', null, `the recipient is under ${internalDomain}`);
+  if (sender !== null && isInternal(sender))
     return reason('internal-domain', null, `the sender is under ${internalDomain}`);
   return null;
 }

@@ -20,6 +20,7 @@ export type RuleId =
   | 'tls-required'
   | 'marks'
   | 'dkim-sign'
+  | 'routing'
   | 'enforcement';
 
 /**

@@ -35,9 +35,19 @@ export type HeaderField = { readonly name: string; readonly value: string };
 /** The domain of the single author, or why there is none to sign for. Source: RFC 5322 §3.6.2, RFC 6376 §8.15. */
 export type Author = { readonly domain: Domain } | { readonly domain: null; readonly reason: string };
 
+/**
+ * A recipient that was taken. `resolved` is what Postfix makes of it: the address behind `%`, `!` and quoted forms, the
+ * transport and the next hop; null where it does not tell (mail of sendmail(1)).
+ * Source: MILTER_README, {rcpt_addr}, {rcpt_mailer}, {rcpt_host}.
+ */
+export type MessageRecipient = {
+  readonly address: Address;
+  readonly resolved: { readonly address: Address; readonly mailer: string; readonly host: string } | null;
+};
+
 /** One message at the end of its headers. */
 export type MessageTransaction = Omit<RecipientTransaction, 'recipient' | 'stage'> & {
-  readonly recipients: readonly Address[];
+  readonly recipients: readonly MessageRecipient[];
   readonly headers: readonly HeaderField[];
   readonly author: Author;
 };

@@ -3,6 +3,7 @@ export * from './address.ts';
 export * from './authentication-results.ts';
 export * from './domain.ts';
 export * from './duration.ts';
+export * from './encoded-recipient.ts';
 export * from './ip-address.ts';
 export * from './ip-list-input.ts';
 export * from './ip-range.ts';

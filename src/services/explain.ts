@@ -12,6 +12,8 @@ import {
   type MessageTransaction,
   type Reason,
   type RecipientDecision,
+  type RouteDelivery,
+  type Routing,
   type Verdict,
 } from '../decide/index.ts';
 import { authorOf } from './author.ts';
@@ -73,13 +75,12 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
   const senderDomain = question.sender?.domain ?? null;
   const senderPolicy = senderDomain === null ? undefined : snapshot.domains.get(senderDomain);
   const own = decided.filter(({ decision }) => decision.domain !== null);
-  const accepted = own.filter(({ decision }) => decision.verdict.kind === 'pass');
   const trusts = own.map(({ decision }) => decision.trust.trusted);
   if (senderPolicy !== undefined || own.length === 0) {
     trusts.push(trustOf(snapshot, senderPolicy ?? null, transaction).trusted);
   }
-  const isTaken = decided.some(({ decision }) => decision.verdict.kind === 'pass');
-  const message = explainMessage(snapshot, facts, isTaken ? question.headers : null, accepted);
+  const taken = decided.filter(({ decision }) => decision.verdict.kind === 'pass');
+  const message = explainMessage(snapshot, facts, taken.length === 0 ? null : question.headers, taken);
   return {
     trusted: trusts.every(Boolean) && trusts.length > 0,
     trueClient: trueClientOf(
@@ -87,64 +88,102 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
       own.map(({ decision }) => decision),
     ),
     revision: snapshot.revision,
-    recipients: decided.map(({ recipient, decision }) => explainRecipient(recipient, decision)),
+    recipients: decided.map((each) => explainRecipient(each, message.deliveries.get(each) ?? [])),
     message: message.answer,
     tls: decided
       .filter(({ decision }) => decision.domain === null && decision.verdict.kind === 'pass')
       .flatMap(({ recipient }) => (recipient.domain === null ? [] : [explainTls(snapshot, recipient.domain)])),
     reasons: [
-      ...decided.flatMap(({ recipient, decision }) =>
-        decision.reasons.map((reason) => ({ ...reason, recipient: recipient.text })),
+      ...decided.flatMap((each) =>
+        [...each.decision.reasons, ...(message.routed.get(each) ?? [])].map((reason) => ({
+          ...reason,
+          recipient: each.recipient.text,
+        })),
       ),
       ...message.reasons,
     ],
   };
 }
 
-type Accepted = readonly { readonly recipient: Address; readonly decision: RecipientDecision }[];
+type Decided = { readonly recipient: Address; readonly decision: RecipientDecision };
+
+type ExplainedMessage = {
+  readonly answer: Explanation['message'];
+  /** What is about the whole message. */
+  readonly reasons: Explanation['reasons'];
+  readonly deliveries: ReadonlyMap<Decided, readonly Delivery[]>;
+  readonly routed: ReadonlyMap<Decided, readonly Reason[]>;
+};
 
 /** What would be done to the message. Without its headers, or a recipient, nothing is known of marks and signatures. */
 function explainMessage(
   snapshot: Snapshot,
   facts: Omit<MessageTransaction, 'recipients' | 'headers' | 'author'>,
   headers: readonly HeaderField[] | null,
-  accepted: Accepted,
-): { readonly answer: Explanation['message']; readonly reasons: Explanation['reasons'] } {
-  const nothing = { verdict: 'pass', reply: null, spam: false, signatures: [], added: [], removed: [] } as const;
+  taken: readonly Decided[],
+): ExplainedMessage {
+  const fields = headers ?? [];
+  const recipients = taken.map(({ recipient }) => ({ address: recipient, resolved: null }));
+  const decision = decideMessage(snapshot, { ...facts, recipients, headers: fields, author: authorOf(fields) });
+  const { verdict, routing } = decision;
+  const placed = {
+    deliveries: new Map(taken.map((each, index) => [each, deliveriesOf(snapshot, routing, index, each.recipient)])),
+    routed: new Map(taken.map((each, index) => [each, reasonsOf(routing, index)])),
+  };
+  const nothing = { verdict: verdict.kind, reply: replyOf(verdict), spam: false } as const;
   if (headers === null) {
-    const bypassSpamFilter = accepted.length > 0 && accepted.every(({ decision }) => decision.bypassSpamFilter);
-    return { answer: { ...nothing, bypassSpamFilter }, reasons: [] };
+    const own = taken.filter((each) => each.decision.domain !== null);
+    const bypassSpamFilter = own.length > 0 && own.every((each) => each.decision.bypassSpamFilter);
+    return { answer: { ...nothing, bypassSpamFilter, signatures: [], added: [], removed: [] }, reasons: [], ...placed };
   }
-  const author = authorOf(headers);
-  const recipients = accepted.map(({ recipient }) => recipient);
-  const decision = decideMessage(snapshot, { ...facts, recipients, headers, author });
   const line = ({ name, value }: HeaderField): string => `${name}: ${value.replace(/\n[\t ]*/g, ' ').trim()}`;
-  const { verdict } = decision;
   const signatures = verdict.kind === 'pass' ? decision.signing.signatures : [];
+  const ofRecipients = new Set([...placed.routed.values()].flat());
   return {
     answer: {
       ...nothing,
-      verdict: verdict.kind,
-      reply: replyOf(verdict),
       bypassSpamFilter: decision.bypassSpamFilter,
       signatures: signatures.map(({ domain, key }) => ({ domain, ...key })),
       added: decision.added.map(line),
-      removed: decision.removed.flatMap((position) => headers[position] ?? []).map(line),
+      removed: decision.removed.flatMap((position) => fields[position] ?? []).map(line),
     },
-    reasons: decision.reasons.map((reason) => ({ ...reason, recipient: null })),
+    reasons: decision.reasons
+      .filter((reason) => !ofRecipients.has(reason))
+      .map((reason) => ({ ...reason, recipient: null })),
+    ...placed,
   };
 }
 
+/** Copies under the sender's own address are told with the first recipient: they are no recipient's. */
+function deliveriesOf(snapshot: Snapshot, routing: Routing, index: number, recipient: Address): Delivery[] {
+  const routed = routing.recipients[index];
+  const named = ({ route, mailbox, bounces }: RouteDelivery): Delivery => ({
+    to: snapshot.routes.get(route)?.name ?? route,
+    recipient: `${mailbox.localPart}@${mailbox.domain}`,
+    bounces,
+  });
+  return [
+    ...(routed?.here === true ? [{ to: 'here', recipient: recipient.text, bounces: true }] : []),
+    ...(routed?.routes ?? []).map(named),
+    ...(index === 0 ? routing.copies.map(named) : []),
+  ];
+}
+
+const reasonsOf = (routing: Routing, index: number): Reason[] => [
+  ...(routing.recipients[index] === undefined ? [] : [routing.recipients[index].reason]),
+  ...(index === 0 ? routing.copyReasons : []),
+];
+
 const replyOf = (verdict: Verdict): string | null => (verdict.kind === 'pass' ? null : formatReply(verdict.reply));
 
-function explainRecipient(recipient: Address, decision: RecipientDecision): ExplainedRecipient {
+function explainRecipient({ recipient, decision }: Decided, deliveries: readonly Delivery[]): ExplainedRecipient {
   const { verdict, observed } = decision;
   return {
     address: recipient.text,
     mail: decision.mail,
     verdict: verdict.kind,
     reply: replyOf(verdict),
-    deliveries: verdict.kind === 'pass' ? [{ to: 'here', recipient: recipient.text, bounces: true }] : [],
+    deliveries,
     ...(observed !== null && { observed: { verdict: observed.kind, reply: replyOf(observed) } }),
   };
 }

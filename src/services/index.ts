@@ -14,6 +14,8 @@ export { authorOf } from './author.ts';
 export { createKeyedSnapshots, type KeyedSnapshots } from './signing-keys.ts';
 export { checkKeyDomain, createDkimKeys, type DkimKeys, type DnsCheck, type KeyKind } from './dkim-keys.ts';
 export { createMessageJudge, type MessageJudge } from './message-judge.ts';
+export { createRoutedSnapshots, type RoutedPostfix, type RoutedSnapshots } from './routed-snapshots.ts';
+export { knownRoutesOf } from './route-numbers.ts';
 export { createSigner, type Signer } from './signer.ts';
 export { createRouteServers, type RouteServers } from './route-servers.ts';
 export type {
@@ -27,11 +29,19 @@ export type {
   KeyVault,
   LastGood,
   Log,
+  MapOutcome,
+  MapsState,
+  MapState,
+  MapWriter,
   Meters,
   Place,
+  PublishResult,
+  RouteBook,
+  RouteRegistry,
   SettingsStore,
   SettingsText,
   SnapshotState,
+  TableType,
   TxtAnswer,
   TxtResolver,
 } from './ports.ts';

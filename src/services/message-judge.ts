@@ -29,6 +29,12 @@ export type MessageJudge = {
   ): void;
 };
 
+/** The routes that copies of a message go to, each once. */
+function routesOf({ routing }: MessageDecision): string[] {
+  const deliveries = [...routing.recipients.flatMap(({ routes }) => routes), ...routing.copies];
+  return [...new Set(deliveries.map(({ route }) => route))];
+}
+
 /** A judge of messages. */
 export function createMessageJudge(clock: Clock, log: Log, meters: Meters): MessageJudge {
   return {
@@ -37,6 +43,7 @@ export function createMessageJudge(clock: Clock, log: Log, meters: Meters): Mess
       const { signing, verdict } = decision;
       const signatures = verdict.kind === 'pass' ? signing.signatures : [];
       const decisive = verdict.kind === 'pass' ? signing.reason : (decision.reasons[0] ?? signing.reason);
+      const routes = verdict.kind === 'pass' ? routesOf(decision) : [];
       const willBreak = signatures.length > 0 && overlong.length > 0;
       if (willBreak) meters.countOverlong();
       meters.countMessage({ verdict: verdict.kind, signatures: signatures.length, skipped: signing.skipped });
@@ -53,6 +60,7 @@ export function createMessageJudge(clock: Clock, log: Log, meters: Meters): Mess
         text: decisive.text,
         signatures: signatures.map(({ domain, key }) => `${key.selector}._domainkey.${domain}`),
         ...(willBreak && { remark: `line over 998 octets, signature will break: ${overlong.join(', ')}` }),
+        ...(routes.length > 0 && { routes }),
         removed: decision.removed.length,
         added: decision.added.map(({ name }) => name),
         revision: snapshot.revision,

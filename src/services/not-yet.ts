@@ -3,7 +3,7 @@
  * they do. Each goes when its feature comes.
  */
 import { ownDomains, type Settings, type SettingsIssue } from '../settings/index.ts';
-import type { Snapshot } from '../snapshot/index.ts';
+import { dependsOnWhoExists, type Snapshot } from '../snapshot/index.ts';
 
 /** One warning for each setting that does not act yet. */
 export function settingsNotActing(settings: Settings, snapshot: Snapshot | null): SettingsIssue[] {
@@ -14,12 +14,15 @@ export function settingsNotActing(settings: Settings, snapshot: Snapshot | null)
   };
   for (const { own } of ownDomains(settings)) {
     const gateway = own.inboundGateway;
+    const unclear = own.inboundRouting.findIndex((rule) => dependsOnWhoExists(own, rule));
     if (own.recipients !== undefined) warn(`${own.pointer}/recipients`);
     if (own.autoBlock !== undefined) warn(`${own.pointer}/autoBlock`);
     if (gateway?.internalThroughGateway !== undefined) warn(`${own.pointer}/inboundGateway/internalThroughGateway`);
     if (gateway?.spamPattern !== undefined) warn(`${own.pointer}/inboundGateway/spamPattern`);
-    if (own.inboundRouting.length > 0) warn(`${own.pointer}/inboundRouting`);
-    if (own.outboundRouting.length > 0) warn(`${own.pointer}/outboundRouting`);
+    // From the first rule on that tells existing recipients from missing ones: a later one may be for fewer.
+    own.inboundRouting.forEach((_, index) => {
+      if (unclear >= 0 && index >= unclear) warn(`${own.pointer}/inboundRouting/${index}`);
+    });
   }
   return snapshot === null ? issues : [...issues, ...tlsWithoutAnswer(snapshot)];
 }

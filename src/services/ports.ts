@@ -1,6 +1,7 @@
 /** What the services need of the outside world. Adapters implement these; nothing here does anything. */
 import type { NotSigned, RuleId, Stage } from '../decide/index.ts';
 import type { Domain, IpAddress } from '../mail/index.ts';
+import type { MapFile } from '../wire/postfix-map/index.ts';
 
 /** The doors that Postern listens at. */
 export type Door = 'policy' | 'milter' | 'socketmap' | 'admin' | 'metrics';
@@ -58,6 +59,8 @@ export type Meters = {
   countOverlong(): void;
   /** How many keys are in each state. */
   setKeys(states: Readonly<Record<KeyState, number>>): void;
+  /** How many tables are in each state. */
+  setMaps(states: Readonly<Record<MapState['state'], number>>): void;
   setSnapshot(state: SnapshotState): void;
 };
 
@@ -130,4 +133,72 @@ export type TxtResolver = { txt(name: string): Promise<TxtAnswer> };
 export type AddressResolver = {
   /** The addresses of a host, or with `mx` those of the mail exchangers of a domain. */
   addresses(name: string, mx: boolean): Promise<readonly IpAddress[] | null>;
+};
+
+/** The table types that hold an indexed map. Source: Postfix DATABASE_README. */
+export type TableType = 'lmdb' | 'cdb' | 'hash' | 'texthash';
+
+/** How a map stands after a publication. */
+export type MapOutcome = {
+  readonly name: string;
+  /** As main.cf names it: `lmdb:/var/lib/postern/maps/transport`. */
+  readonly table: string;
+  /** `unchanged`: nothing was written and Postfix answers with it. `failed`: the old table stays. */
+  readonly status: 'unchanged' | 'live' | 'saved-not-yet-live' | 'failed';
+  /** Why it is not live, or failed; null where it is live. */
+  readonly reason: string | null;
+};
+
+/** The outcome of every map of a publication, in the order given. */
+export type PublishResult = { readonly maps: readonly MapOutcome[] };
+
+/** How a map stands now. */
+export type MapState = {
+  readonly name: string;
+  readonly table: string;
+  readonly state: 'live' | 'saved-not-yet-live' | 'failed';
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly reason: string | null;
+};
+
+/** How all maps stand, for metrics and the readiness answer. */
+export type MapsState = {
+  readonly directory: string;
+  readonly type: TableType;
+  readonly maps: readonly MapState[];
+  /** Whether Postfix answers with every map as it was last published. False before the first publication. */
+  readonly isLive: boolean;
+};
+
+/** Writes maps. */
+export type MapWriter = {
+  readonly type: TableType;
+  /**
+   * Makes the maps as given. A call during another one waits, and of several waiting ones only the last is written: they
+   * all get its result. A map that is not named stays as it is. Never throws: what fails is said per map.
+   */
+  publish(maps: readonly MapFile[]): Promise<PublishResult>;
+  state(): MapsState;
+  /** How main.cf names a map, whether or not it is there yet. */
+  table(name: string, kind: MapFile['kind']): string;
+  /** Writes what is waiting, then ends: no look-up and no reload of Postfix after it. */
+  stop(): Promise<void>;
+};
+
+/** What is remembered of routes. `key` is 32 random octets in hexadecimal; a route's number is never given to another. */
+export type RouteBook = { readonly key: string; readonly numbers: ReadonlyMap<string, number> };
+
+/**
+ * Remembers the numbers of routes. Names are `<organization>/<route>`.
+ * Errors: PosternError where the state cannot be read or written.
+ */
+export type RouteRegistry = {
+  /** What is remembered; null where no route ever had a number. */
+  read(): Promise<RouteBook | null>;
+  /**
+   * What is remembered, after every name given has a number. It is on disk before this resolves. Numbers are from 1 and
+   * only grow, in the order of the names; a name keeps its number for good.
+   */
+  assign(names: readonly string[]): Promise<RouteBook>;
 };

@@ -27,7 +27,8 @@ import {
 } from '../settings/index.ts';
 import { checkPattern } from './pattern.ts';
 import { compileRouteServers } from './route-servers.ts';
-import type { DomainPolicy, HostPolicy, ListedIps, RevisionId, RouteHost, Snapshot } from './snapshot.ts';
+import { compileInbound, compileOutbound, compileRoutes, NO_INSTALLATION } from './routes.ts';
+import type { DomainPolicy, HostPolicy, ListedIps, RevisionId, Route, RouteHost, Snapshot } from './snapshot.ts';
 import { agreedTls, incomingTls, outgoingTls } from './tls-merge.ts';
 
 /** What the operator's file says, beside the settings. */
@@ -55,8 +56,10 @@ export function compile(
 ): Result<Snapshot, readonly SettingsIssue[]> {
   const issues = new Issues();
   const domains = new Map<Domain, DomainPolicy>();
+  const routes: Route[] = [];
   for (const organization of settings.organizations.values()) {
     checkRoutesToOurselves(organization, materials, issues);
+    routes.push(...compileRoutes(organization));
     const routeHosts = [...organization.routes.values()].map(({ host, mx }): RouteHost => ({ host, mx }));
     const isProviderShared = sharedSuffix(organization.primaryDomain, settings.provider.sharedDomains) !== null;
     for (const own of organization.domains.values()) {
@@ -68,7 +71,15 @@ export function compile(
   const hostPolicy = { ...host, trustedNetworks: compileIpSet(host.trustedNetworks.map((range) => ({ range }))) };
   const { signingDomain } = settings.provider;
   const providerSigning = signingDomain === undefined ? null : { domain: signingDomain, keys: [] };
-  return ok({ revision, host: hostPolicy, domains, tlsAgreed: agreedTls(domains), providerSigning });
+  return ok({
+    revision,
+    host: hostPolicy,
+    domains,
+    routes: new Map(routes.map((route) => [route.id, route])),
+    installation: NO_INSTALLATION,
+    tlsAgreed: agreedTls(domains),
+    providerSigning,
+  });
 }
 
 /** The list files that the settings name, each once, with the place that names it first. */
@@ -108,6 +119,8 @@ function compileDomain(
         : null,
     routeHosts,
     routeServers: compileRouteServers(routeHosts, new Map()),
+    inboundRoutes: compileInbound(own, organization.name),
+    outboundRoutes: compileOutbound(own, organization.name),
     tlsIncoming: incomingTls(own),
     tlsOutgoing: outgoingTls(own),
     signing: [],

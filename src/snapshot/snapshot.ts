@@ -4,6 +4,7 @@
  * Never holds private keys.
  */
 import type { Domain, IpSet } from '../mail/index.ts';
+import type { RouteSettings } from '../settings/index.ts';
 
 /** Twelve hexadecimal digits that change when, and only when, the settings or what they name change. */
 export type RevisionId = string & { readonly __brand: 'RevisionId' };
@@ -34,6 +35,10 @@ export type DomainPolicy = {
   readonly routeHosts: readonly RouteHost[];
   /** Their addresses, as far as they are known: never trusted by network. */
   readonly routeServers: IpSet;
+  /** Where mail for its recipients goes; the first rule that fits wins. */
+  readonly inboundRoutes: readonly InboundRule[];
+  /** Where mail from its trusted senders goes. */
+  readonly outboundRoutes: readonly OutboundRule[];
   /** Sender domains whose mail is taken over TLS only, with the place of the policy. */
   readonly tlsIncoming: ReadonlyMap<Domain, string>;
   /** Peers that mail from this domain reaches over TLS only. */
@@ -53,6 +58,70 @@ export type ProviderSigning = { readonly domain: Domain; readonly keys: readonly
 
 /** A route's server: an address or a name, and whether the name is looked up as MX. */
 export type RouteHost = { readonly host: string; readonly mx: boolean };
+
+/** A route's name among those of all organizations: `<organization>/<route>`. */
+export type RouteId = string & { readonly __brand: 'RouteId' };
+
+/** A named route: another mail server, and how it is reached. */
+export type Route = {
+  readonly id: RouteId;
+  readonly name: string;
+  /** A name as A-labels, or an IP address without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Whether the MX records of the host are followed; never for an address. */
+  readonly mx: boolean;
+  readonly tls: RouteSettings['tls'];
+  /** The name that the server's certificate must carry; null: the one that it is reached by. */
+  readonly certificateName: Domain | null;
+  readonly pointer: string;
+};
+
+/** Internal mail has its sender and its recipient in the same own domain, and a trusted client. */
+export type MailKind = 'internal' | 'external';
+
+/** Where mail for recipients of an own domain goes. */
+export type InboundRule = {
+  readonly route: RouteId;
+  readonly mail: readonly MailKind[];
+  readonly alsoSave: boolean;
+  readonly suppressBounces: boolean;
+  readonly pointer: string;
+};
+
+/** Where mail from trusted senders of an own domain goes. */
+export type OutboundRule = {
+  readonly route: RouteId;
+  readonly mail: readonly MailKind[];
+  readonly action: 'change' | 'additionally';
+  readonly pointer: string;
+};
+
+/** How Postfix knows a route. Source: transport(5), master(5). */
+export type KnownRoute = {
+  /** Never given to another route. */
+  readonly number: number;
+  /** The first label of its recipients' domain, such as `r7-0a1b2c3d`. Keyed: nobody outside can guess it. */
+  readonly label: string;
+  /** The service of master.cf that delivers to it: `postern-r7`. */
+  readonly service: string;
+  /** What its service writes into `X-Postern-Route`. Keyed. */
+  readonly mark: string;
+  /** Whether master.cf has the service. */
+  readonly isInstalled: boolean;
+};
+
+/** What Postfix knows of the routes. */
+export type RouteInstallation = {
+  readonly routes: ReadonlyMap<RouteId, KnownRoute>;
+  /**
+   * Whether Postfix asks our transport table, which then holds at least the line that keeps back what no route line
+   * names. Without it an encoded recipient could leave by the relay host.
+   */
+  readonly isAsked: boolean;
+  /** Whether Postfix answers with the tables of this very snapshot. */
+  readonly isLive: boolean;
+};
 
 /** What all policies for one peer ask together; `pointer` names the first of them. */
 export type TlsDemand = { readonly trustedCa: boolean; readonly hostnameMatch: boolean; readonly pointer: string };
@@ -74,6 +143,9 @@ export type Snapshot = {
   readonly domains: ReadonlyMap<Domain, DomainPolicy>;
   /** Peers on which every own domain agrees: the answers of the socketmap `tls_policy`. */
   readonly tlsAgreed: ReadonlyMap<Domain, TlsDemand>;
+  readonly routes: ReadonlyMap<RouteId, Route>;
+  /** What Postfix knows of the routes. */
+  readonly installation: RouteInstallation;
   /** Signs for domains without an active key; null where the provider has no signing domain. */
   readonly providerSigning: ProviderSigning | null;
 };

@@ -31,7 +31,7 @@ export class FakeLog implements Log {
   }
 }
 
-type Counted = Pick<Meters, 'countDecision' | 'setSnapshot' | 'countMessage' | 'setKeys'>;
+type Counted = Pick<Meters, 'countDecision' | 'setSnapshot' | 'countMessage' | 'setKeys' | 'setMaps'>;
 
 /** Keeps decisions, messages, key counts and snapshot states; what only doors count is counted into nothing. */
 export class FakeMeters implements Meters {
@@ -43,6 +43,8 @@ export class FakeMeters implements Meters {
   readonly setSnapshot: Counted['setSnapshot'] = (state) => void this.states.push(state);
   readonly countMessage: Counted['countMessage'] = (labels) => void this.messages.push(labels);
   readonly setKeys: Counted['setKeys'] = (states) => void this.keys.push(states);
+  readonly maps: Parameters<Meters['setMaps']>[0][] = [];
+  readonly setMaps: Counted['setMaps'] = (states) => void this.maps.push(states);
   observeAnswer(): void {}
   connectionOpened(): void {}
   connectionClosed(): void {}

@@ -54,6 +54,16 @@ export function postfixCommands(configDirectory: string, queueDirectory: string)
   };
 }
 
+/** Why a table of ours does not answer for a key that it always holds; null where it does. */
+export async function faultOfTable(configDirectory: string, table: string, key: string): Promise<string | null> {
+  try {
+    const found = await postfixCommands(configDirectory, '').lookUp(table, [key]);
+    return found.length === 1 ? null : `it does not know ${key}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 /**
  * By the process id that master(8) leaves, not by `postfix status`: that one takes master's lock for a moment, and a
  * `postfix start` in this moment fails (seen on 3.7); it also writes a log line each time.

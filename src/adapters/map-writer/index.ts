@@ -2,17 +2,7 @@
  * The face of the map writer: Postfix tables in a directory of Postern's own.
  */
 export { createMapWriter } from './map-writer.ts';
-export { readMapTypes } from './commands.ts';
-export type {
-  MapEntry,
-  MapFile,
-  MapOutcome,
-  MapsState,
-  MapState,
-  MapTypeSetting,
-  MapWriter,
-  MapWriterOptions,
-  MapWriterTiming,
-  PublishResult,
-  TableType,
-} from './types.ts';
+export { faultOfTable, readMapTypes } from './commands.ts';
+export { tableName } from './save-map.ts';
+export { chooseTableType } from './table-type.ts';
+export type { MapTypeSetting, MapWriterOptions, MapWriterTiming } from './types.ts';

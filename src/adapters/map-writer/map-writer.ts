@@ -10,17 +10,9 @@ import { Gather } from './gather.ts';
 import { MapFiles, type Saved } from './save-map.ts';
 import { Settling } from './settling.ts';
 import { chooseTableType, needsReload, typeOf } from './table-type.ts';
-import type {
-  MapFile,
-  MapOutcome,
-  MapsState,
-  MapState,
-  MapWriter,
-  MapWriterOptions,
-  MapWriterTiming,
-  PublishResult,
-  TableType,
-} from './types.ts';
+import type { MapOutcome, MapsState, MapState, MapWriter, PublishResult, TableType } from '../../services/index.ts';
+import type { MapFile } from '../../wire/postfix-map/index.ts';
+import type { MapWriterOptions, MapWriterTiming } from './types.ts';
 
 const TIMING: MapWriterTiming = {
   // Ten seconds of edits become six writings.

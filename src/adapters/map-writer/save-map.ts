@@ -6,12 +6,12 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeIndexedTable, encodeRegexpTable } from '../../wire/postfix-map/index.ts';
+import type { TableType } from '../../services/index.ts';
+import { encodeIndexedTable, encodeRegexpTable, type MapFile, type TableEntry } from '../../wire/postfix-map/index.ts';
 import type { PostfixCommands } from './commands.ts';
 import type { MapDirectory } from './directory.ts';
 import { syncDirectory } from './durable.ts';
 import { canBeListed, needsReload, suffixOf, typeOf } from './table-type.ts';
-import type { MapEntry, MapFile, TableType } from './types.ts';
 
 /** A key that no map holds: asked so that Postfix opens a table in which there is nothing to ask for. */
 const PROBE = 'probe.postern.invalid';
@@ -26,6 +26,10 @@ export type Saved = {
   /** The need in ReloadNeeds, for a table that Postfix must be reloaded for; null for one that it need not. */
   readonly reloadVersion: number | null;
 };
+
+/** How main.cf names a map of a directory. */
+export const tableName = (directory: string, type: TableType, name: string, kind: MapFile['kind']): string =>
+  `${typeOf(kind, type)}:${join(directory, name)}`;
 
 /** The maps of one directory, all indexed ones of one type. */
 export class MapFiles {
@@ -43,7 +47,7 @@ export class MapFiles {
 
   /** How main.cf names the map. */
   table(name: string, kind: MapFile['kind']): string {
-    return `${typeOf(kind, this.#type)}:${join(this.#directory.path, name)}`;
+    return tableName(this.#directory.path, this.#type, name, kind);
   }
 
   /**
@@ -118,10 +122,10 @@ export class MapFiles {
   }
 }
 
-const lineOf = ({ key, value }: MapEntry): string => `${key}\t${value}`;
+const lineOf = ({ key, value }: TableEntry): string => `${key}\t${value}`;
 
 /** An indexed table that cannot be listed holds nothing that counts: it is written anew. */
-function sameLines(lines: string[] | null, entries: readonly MapEntry[]): boolean {
+function sameLines(lines: string[] | null, entries: readonly TableEntry[]): boolean {
   if (lines?.length !== entries.length) return false;
   const wanted = entries.map(lineOf).sort();
   return lines.sort().every((line, index) => line === wanted[index]);

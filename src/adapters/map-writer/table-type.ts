@@ -3,8 +3,9 @@
  * Never asks Postfix: what it has comes in.
  * Source: Postfix postconf(5) default_database_type; DATABASE_README.
  */
-import { PosternError } from '../../services/index.ts';
-import type { MapFile, MapTypeSetting, TableType } from './types.ts';
+import { PosternError, type TableType } from '../../services/index.ts';
+import type { MapFile } from '../../wire/postfix-map/index.ts';
+import type { MapTypeSetting } from './types.ts';
 
 /** In the order of preference; Postfix opens each of them again by itself when it was replaced. */
 const INDEXED = ['lmdb', 'cdb', 'hash'] as const satisfies readonly TableType[];

@@ -43,6 +43,7 @@ export function createMeters(clock: Clock): PrometheusMeters {
     countMessage: messageCounters(registry),
     countOverlong: overlongCounter(registry),
     setKeys: keyGauge(registry),
+    setMaps: mapGauge(registry),
     ...doorMeters(registry),
     setSnapshot,
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
@@ -147,6 +148,18 @@ function keyGauge(registry: Registry): Meters['setKeys'] {
   const gauge = new Gauge({
     name: 'postern_dkim_keys',
     help: 'DKIM keys by state.',
+    labelNames: ['state'] as const,
+    registers: [registry],
+  });
+  return (states) => {
+    for (const [state, count] of Object.entries(states)) gauge.set({ state }, count);
+  };
+}
+
+function mapGauge(registry: Registry): Meters['setMaps'] {
+  const gauge = new Gauge({
+    name: 'postern_maps',
+    help: 'Tables for Postfix by state: live, saved and not yet live, or failed (the old one stays).',
     labelNames: ['state'] as const,
     registers: [registry],
   });

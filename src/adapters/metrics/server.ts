@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Listener } from '../../operator/index.ts';
-import type { Log, Meters } from '../../services/index.ts';
+import type { Log, MapState, Meters } from '../../services/index.ts';
 import {
   drain,
   guardConnections,
@@ -25,6 +25,8 @@ export type Readiness = {
   readonly status: 'ready' | 'degraded' | 'starting' | 'draining';
   readonly revision: string | null;
   readonly problems: readonly { readonly code: string; readonly text: string }[];
+  /** Tables that Postfix does not answer with yet, or that could not be written. */
+  readonly mapsNotLive: readonly MapState[];
 };
 
 /** How the metrics door is opened. `maxConnections` is 100 where absent. */
@@ -124,8 +126,8 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-function readyPage({ status, revision, problems }: Readiness): Page {
+function readyPage({ status, revision, problems, mapsNotLive }: Readiness): Page {
   const answersMail = status === 'ready' || status === 'degraded';
-  const body = `${JSON.stringify({ status, revision, problems })}\n`;
+  const body = `${JSON.stringify({ status, revision, problems, mapsNotLive })}\n`;
   return { status: answersMail ? 200 : 503, contentType: 'application/json', body };
 }

@@ -4,7 +4,7 @@
  * Source: Postfix MILTER_README; the milter codec's own README.
  */
 import type { Socket } from 'node:net';
-import { renderMilterChanges } from '../../answers/index.ts';
+import { renderMilterChanges, renderRouteChanges } from '../../answers/index.ts';
 import type { MessageDecision } from '../../decide/index.ts';
 import { BodyHasher, overlongHeaderFields } from '../../dkim/index.ts';
 import type { PermanentReply, TransientReply } from '../../mail/index.ts';
@@ -38,12 +38,12 @@ const refusal = ({ code, status, text }: PermanentReply | TransientReply): Verdi
 });
 
 const WANTED = {
-  actions: SMFIF.ADDHDRS | SMFIF.CHGHDRS,
+  actions: SMFIF.ADDHDRS | SMFIF.CHGHDRS | SMFIF.ADDRCPT_PAR | SMFIF.DELRCPT,
   macros: {
     connect: ['{daemon_name}'],
     helo: ['{tls_version}'],
     mail: ['i', '{auth_authen}'],
-    rcpt: ['i'],
+    rcpt: ['i', '{rcpt_addr}', '{rcpt_mailer}', '{rcpt_host}'],
     data: ['i'],
     endOfHeaders: ['i'],
     endOfMessage: ['i'],
@@ -250,7 +250,7 @@ class MilterConversation implements Conversation {
     if (decision === null) throw new Error('it was not decided');
     const answer =
       decision.verdict.kind === 'pass'
-        ? this.#session.reply(CONTINUE, await this.#changes(decision, hasher))
+        ? this.#session.reply(CONTINUE, await this.#changes(snapshot, decision, hasher))
         : this.#session.reply(refusal(decision.verdict.reply));
     const ms = Math.round(performance.now() - startedAt);
     const { queueId, headers } = this.#transaction;
@@ -260,13 +260,20 @@ class MilterConversation implements Conversation {
     return answer;
   }
 
-  async #changes(decision: MessageDecision, hasher: BodyHasher | null): Promise<readonly Modification[]> {
-    const { headers } = this.#transaction;
+  async #changes(
+    snapshot: Snapshot,
+    decision: MessageDecision,
+    hasher: BodyHasher | null,
+  ): Promise<readonly Modification[]> {
+    const { headers, recipients } = this.#transaction;
     const gone = new Set(decision.removed);
     const kept = gone.size === 0 ? headers : headers.filter((_, position) => !gone.has(position));
     const signatures =
       hasher === null ? [] : await this.#options.signer.sign(decision.signing.signatures, kept, hasher.digest());
-    return renderMilterChanges(headers, decision.removed, decision.added, signatures);
+    return [
+      ...renderMilterChanges(headers, decision.removed, decision.added, signatures),
+      ...renderRouteChanges(snapshot, decision.routing, recipients),
+    ];
   }
 
   #forget(): void {

@@ -2,6 +2,7 @@
  * What a milter connection has told so far, in our words. Cleared level by level as the protocol clears it.
  * Source: Postfix MILTER_README (macros), libmilter (state table).
  */
+import type { EnvelopeRecipient } from '../../answers/index.ts';
 import { parseAddress, parseClientAddress, type Address } from '../../mail/index.ts';
 import type { Client, HeaderField, MessageTransaction } from '../../decide/index.ts';
 import { authorOf } from '../../services/index.ts';
@@ -18,13 +19,18 @@ export class MilterTransaction {
   #encrypted = false;
   #saslUsername: string | null = null;
   #sender: Address | null = null;
-  #recipients: Address[] = [];
+  #recipients: EnvelopeRecipient[] = [];
   #headers: HeaderField[] = [];
   #queueId: string | null = null;
   #isLocal = false;
 
   get headers(): readonly HeaderField[] {
     return this.#headers;
+  }
+
+  /** The recipients that were taken, with what the protocol needs to change them. */
+  get recipients(): readonly EnvelopeRecipient[] {
+    return this.#recipients;
   }
 
   get queueId(): string | null {
@@ -59,7 +65,9 @@ export class MilterTransaction {
 
   recipient(event: EventOf<'rcpt'>): void {
     const address = event.isRejected ? null : parseAddress(asText(event.recipient));
-    if (address !== null) this.#recipients.push(address);
+    if (address === null) return;
+    const { recipient: exact, args: parameters } = event;
+    this.#recipients.push({ address, resolved: resolvedOf(event), exact, parameters });
   }
 
   header(event: EventOf<'header'>): void {
@@ -102,6 +110,14 @@ export class MilterTransaction {
       author: authorOf(this.#headers),
     };
   }
+}
+
+/** What Postfix makes of a recipient; null unless it tells all of it. */
+function resolvedOf(event: EventOf<'rcpt'>): EnvelopeRecipient['resolved'] {
+  const address = parseAddress(valueOf(event, '{rcpt_addr}') ?? '');
+  const mailer = valueOf(event, '{rcpt_mailer}');
+  const host = valueOf(event, '{rcpt_host}');
+  return address === null || mailer === null || host === null ? null : { address, mailer, host };
 }
 
 /** A macro's value; an empty one is as good as none: an empty user name is no proof of anything. */

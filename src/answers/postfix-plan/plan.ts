@@ -226,6 +226,8 @@ function newService(view: PostfixView, { name, like, options, comment }: NeededS
     const rest = keepsOthers === true ? others(parameter) : '';
     lines.set(parameter, rest === '' ? value : `${value}, ${rest}`);
   }
-  const rendered = [...lines].map(([parameter, value]) => `  -o { ${parameter} = ${value} }\n`);
+  const rendered = [...lines].map(
+    ([parameter, value]) => `  -o { ${parameter} =${value === '' ? '' : ` ${value}`} }\n`,
+  );
   return { service: `${name}/unix`, line: `${[name, ...fields].join(' ')}\n${rendered.join('')}`, comment };
 }

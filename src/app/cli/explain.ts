@@ -3,11 +3,12 @@ import { access, readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { reasonOf } from '../../adapters/files/index.ts';
 import { createKeyFiles } from '../../adapters/key-files/index.ts';
+import { createRouteRegistry } from '../../adapters/route-registry/index.ts';
 import type { Client, HeaderField } from '../../decide/index.ts';
 import { parseAddress, parseClientAddress, type Address, readMessageText } from '../../mail/index.ts';
-import { explain, PosternError, type Explanation } from '../../services/index.ts';
-import { withSigningKeys } from '../../snapshot/index.ts';
-import { openWorkspace } from '../workspace.ts';
+import { explain, knownRoutesOf, PosternError, type Explanation } from '../../services/index.ts';
+import { withInstallation, withSigningKeys, type RouteInstallation, type Snapshot } from '../../snapshot/index.ts';
+import { openWorkspace, type Workspace } from '../workspace.ts';
 import { loadGood } from './load.ts';
 import { EXIT, printable, say, sayJson, UsageError } from './output.ts';
 
@@ -59,13 +60,22 @@ async function run(options: Options, more: readonly string[]): Promise<number> {
   if (compiled === null) return EXIT.refused;
   const keys = await createKeyFiles(workspace.operator.state).list();
   const snapshot = withSigningKeys(
-    compiled,
+    withInstallation(compiled, await assumedInstallation(compiled, workspace)),
     keys.filter(({ state }) => state === 'active'),
   );
   const answer = explain(snapshot, question);
   if (options.json) sayJson(answer);
   else say(describe(answer));
   return EXIT.ok;
+}
+
+/** Explains what the settings say, as if Postfix knew every route; `doctor` and `/readyz` tell whether it does. */
+async function assumedInstallation(snapshot: Snapshot, { operator }: Workspace): Promise<RouteInstallation> {
+  const book = await createRouteRegistry(operator.state).read();
+  // A route that no serving Postern has numbered yet stands under a number that none can have.
+  const numbers = new Map([...snapshot.routes.keys()].map((id) => [id, book?.numbers.get(id) ?? 0]));
+  const routes = knownRoutesOf(snapshot, { key: book?.key ?? '', numbers }, () => true);
+  return { routes, isAsked: true, isLive: true };
 }
 
 /** What follows the options: more recipients, and at most one file with the message. */

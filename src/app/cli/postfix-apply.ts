@@ -75,7 +75,7 @@ async function apply(options: PostfixOptions): Promise<void> {
   await guarded(workspace, options, async () => {
     const prepared = await prepare(workspace, options);
     if (prepared === null) return;
-    const refusals = await domainRefusals(postfix, prepared);
+    const refusals = [...(await domainRefusals(postfix, prepared)), ...prepared.routeFaults];
     if (refusals.length > 0) {
       refuse(options, refusals);
       return;

@@ -6,12 +6,15 @@ import {
   type PostfixFacts,
 } from '../../adapters/postfix-control/index.ts';
 import {
+  fallbackKey,
   NO_NEEDS,
   PARAMETERS_WITH_DEFAULTS,
   planPostfix,
+  routeNeeds,
   settlePlan,
   takeBackRecord,
   viewOf,
+  type Advice,
   type AppliedRecord,
   type ConfigurationTexts,
   type DoorEndpoints,
@@ -19,8 +22,11 @@ import {
   type PostfixPlan,
   type PostfixView,
 } from '../../answers/index.ts';
-import { loadSettings, PosternError } from '../../services/index.ts';
-import type { Snapshot } from '../../snapshot/index.ts';
+import { faultOfTable } from '../../adapters/map-writer/index.ts';
+import { createRouteRegistry } from '../../adapters/route-registry/index.ts';
+import { knownRoutesOf, loadSettings, PosternError } from '../../services/index.ts';
+import { withInstallation, type Snapshot } from '../../snapshot/index.ts';
+import { tableNamesOf } from '../routed-postfix.ts';
 import { endpointOf, type Workspace } from '../workspace.ts';
 import { complainAbout, EXIT } from './output.ts';
 
@@ -42,6 +48,8 @@ export type Prepared = {
   readonly view: PostfixView;
   readonly plan: PostfixPlan;
   readonly settled: ReturnType<typeof settlePlan>;
+  /** What keeps Postfix from being told of the routes that rules use; empty where nothing does. */
+  readonly routeFaults: readonly Advice[];
 };
 
 /** Where the Postfix at hand reaches the doors. */
@@ -62,8 +70,41 @@ export function postfixOf({ postfix, operator }: Workspace): PostfixFacts {
   );
 }
 
-/** What the settings ask of Postfix beyond the doors. */
-const needsOf = (snapshot: Snapshot): PostfixNeeds => ({ ...NO_NEEDS, tlsPolicies: snapshot.tlsAgreed.size > 0 });
+/**
+ * What the settings ask of Postfix beyond the doors. Routes get their numbers from a serving Postern, which writes the
+ * tables too: before it has, there is nothing to tell Postfix of them.
+ */
+async function needsOf(workspace: Workspace, snapshot: Snapshot, endpoints: DoorEndpoints): Promise<PostfixNeeds> {
+  const needs = { ...NO_NEEDS, tlsPolicies: snapshot.tlsAgreed.size > 0 };
+  const book = snapshot.routes.size === 0 ? null : await createRouteRegistry(workspace.operator.state).read();
+  if (book === null) return needs;
+  const routes = knownRoutesOf(snapshot, book, () => true);
+  const routed = withInstallation(snapshot, { routes, isAsked: true, isLive: true });
+  return { ...needs, ...routeNeeds(routed, await tableNamesOf(workspace), endpoints) };
+}
+
+const SERVE_FIRST = 'start it, and try again when it is ready:';
+
+/** Whether the tables are there that the lines would name: Postfix stops taking mail where one cannot be read. */
+async function routeFaultsOf(
+  workspace: Workspace,
+  snapshot: Snapshot,
+  main: PostfixPlan['main'],
+): Promise<readonly Advice[]> {
+  const fault = (text: string): Advice[] => [{ severity: 'error', text, line: 'postern serve' }];
+  const book = snapshot.routes.size === 0 ? null : await createRouteRegistry(workspace.operator.state).read();
+  const unknown = [...snapshot.routes.keys()].filter((id) => book?.numbers.has(id) !== true);
+  if (unknown.length > 0) {
+    return fault(
+      `a serving Postern gives routes their numbers, and ${unknown.join(', ')} has none yet; ${SERVE_FIRST}`,
+    );
+  }
+  const transport = main.find(({ name }) => name === 'transport_maps')?.items[0];
+  if (transport === undefined || workspace.postfix === null) return [];
+  const { configDirectory } = workspace.operator.postfix;
+  const why = await faultOfTable(configDirectory, transport, fallbackKey(snapshot));
+  return why === null ? [] : fault(`${transport} cannot be used (${why}); a serving Postern writes it; ${SERVE_FIRST}`);
+}
 
 const NO_TEXTS: ConfigurationTexts = { main: '', master: '' };
 
@@ -92,11 +133,12 @@ export async function prepare(workspace: Workspace, options: PostfixOptions): Pr
     view,
     endpoints,
     { services, reinjectionServices: operator.reinjectionServices },
-    needsOf(snapshot),
+    await needsOf(workspace, snapshot, endpoints),
   );
   refuseUnfit(plan, configDirectory);
   const settled = settlePlan(texts, plan, record, configDirectory);
-  return { snapshot, endpoints, texts, record, view, plan, settled };
+  const routeFaults = await routeFaultsOf(workspace, snapshot, plan.main);
+  return { snapshot, endpoints, texts, record, view, plan, settled, routeFaults };
 }
 
 function refuseUnfit({ unknown, taken }: PostfixPlan, configDirectory: string): void {

@@ -11,8 +11,8 @@ import {
 } from '../../answers/index.ts';
 import { openWorkspace } from '../workspace.ts';
 import { addApplyAndUndo } from './postfix-apply.ts';
-import { endpointsOf, prepare, postfixOf, type PostfixOptions } from './postfix-preparation.ts';
-import { adviceOnServices, lineAsText, lineText, sayAdvice } from './postfix-words.ts';
+import { endpointsOf, prepare, postfixOf, type PostfixOptions, type Prepared } from './postfix-preparation.ts';
+import { adviceOnServices, lineAsText, lineText, placeText, sayAdvice } from './postfix-words.ts';
 import { EXIT, say, sayJson } from './output.ts';
 
 /** Adds `postfix print`, `apply`, `undo` and `doctor`. */
@@ -57,11 +57,24 @@ async function print(options: PostfixOptions): Promise<void> {
     );
     say(`#   ${policyRestriction(endpoints.policy, 'DUNNO')}`);
   }
-  for (const { text, line } of adviceOnServices(plan.left)) say(`# ${text}${line === null ? '' : `\n#   ${line}`}`);
+  for (const { text, line } of [...adviceOnServices(plan.left), ...prepared.routeFaults])
+    say(`# ${text}${line === null ? '' : `\n#   ${line}`}`);
   if (workspace.postfix === null)
     say(
       `# No Postfix was found under ${workspace.operator.postfix.configDirectory}: put your own restrictions after ours.`,
     );
+}
+
+/** The lines for routes that Postfix does not have. */
+function adviceOnRoutes({ settled }: Prepared): Advice[] {
+  const lists = ['transport_maps', 'relay_recipient_maps', 'local_recipient_maps', 'virtual_mailbox_maps'];
+  const missing = settled.differences.filter(({ service, name }) =>
+    service === null ? lists.includes(name ?? '') : name === null,
+  );
+  return missing.map((difference): Advice => {
+    const text = `${placeText(difference)} is not as routes need it: mail for them waits, or is refused as unknown`;
+    return { severity: 'error', text, line: 'postern postfix apply' };
+  });
 }
 
 async function doctor(options: PostfixOptions): Promise<void> {
@@ -74,8 +87,8 @@ async function doctor(options: PostfixOptions): Promise<void> {
   ];
   const prepared = await prepare(workspace, options);
   if (prepared !== null) {
-    const { plan, view, snapshot } = prepared;
-    advice.push(...adviceOnServices(plan.left));
+    const { plan, view, snapshot, routeFaults } = prepared;
+    advice.push(...adviceOnServices(plan.left), ...routeFaults, ...adviceOnRoutes(prepared));
     if (endpoints.milter !== null) advice.push(...adviseOnReinjection(view, workspace.operator.reinjectionServices));
     const domains = await classesOf(postfix.configDirectory, [...snapshot.domains.keys()]);
     advice.push(...adviseOnDomainClasses(postfix.main, domains));

@@ -10,11 +10,13 @@ import type { HostPolicy } from '../../snapshot/index.ts';
 import type { Reason, RecipientDecision, Verdict } from '../decision.ts';
 import type { HeaderField } from '../facts.ts';
 import { reason } from './finding.ts';
+import { ROUTE_FIELD } from './routing.ts';
 
 /** The field that tells later filters not to judge a message. */
 const BYPASS_FIELD = 'X-Postern-Spam-Filter';
 const RESULTS_FIELD = 'Authentication-Results';
 const RESULTS_NAME = RESULTS_FIELD.toLowerCase();
+const ROUTE_NAME = ROUTE_FIELD.toLowerCase();
 
 /**
  * How many fields are taken out of one message. Postfix looks for each from the top of its queue file, so that the work
@@ -34,6 +36,8 @@ export type MarksInput = {
   readonly isReinjection: boolean;
   readonly isOnlyObserved: boolean;
   readonly own: readonly RecipientDecision[];
+  /** The values of X-Postern-Route that our own services write: they stay, so that a loop is seen on every pass. */
+  readonly routeMarks: ReadonlySet<string>;
 };
 
 /** What to take out (positions) and put in (topmost first). A refusal where it is too much to take out. */
@@ -46,6 +50,10 @@ export type Marks = {
 };
 
 const PASS: Verdict = { kind: 'pass' };
+
+/** A mark that only we can have made. */
+const isRouteMark = ({ name, value }: HeaderField, marks: ReadonlySet<string>): boolean =>
+  name.toLowerCase() === ROUTE_NAME && marks.has(value.trim());
 
 /** Decides the marks of one message. */
 export function decideMarks(input: MarksInput): Marks {
@@ -68,7 +76,7 @@ export function decideMarks(input: MarksInput): Marks {
   const removed = input.headers.flatMap((field, index) => {
     const name = field.name.toLowerCase();
     const isForged =
-      (isStranger && name.startsWith('x-postern-')) ||
+      (isStranger && name.startsWith('x-postern-') && !isRouteMark(field, input.routeMarks)) ||
       (isOutside && name === RESULTS_NAME && authservIdOf(field.value) === host.authservId);
     return isForged || (isAllowedDirectly && name === 'x-spam-flag') ? [index] : [];
   });

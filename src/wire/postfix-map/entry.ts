@@ -8,6 +8,17 @@ import { LocalProtocolError } from '../protocol-error.ts';
 /** One line of a table. */
 export type TableEntry = { readonly key: string; readonly value: string };
 
+/** A whole table as it shall be. No entries: a valid empty table. */
+export type MapFile = {
+  /** The name of the file without suffix: small letters, digits and hyphens, at most 64. */
+  readonly name: string;
+  readonly kind: 'indexed' | 'regexp';
+  /** Indexed: key and value. Regexp: pattern without delimiters, and result, in the order in which they are tried. */
+  readonly entries: readonly TableEntry[];
+  /** Regexp only: a text to look up, and what the table must answer; one a line proves every line. */
+  readonly samples?: readonly TableEntry[];
+};
+
 /** The longest key and the longest value, in octets. */
 export const maxTextOctets = 1_024;
 

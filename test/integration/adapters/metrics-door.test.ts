@@ -21,7 +21,7 @@ let log: KeptLog;
 let door: OpenDoor;
 
 beforeEach(async () => {
-  health = () => ({ status: 'ready', revision: 'aaaabbbbcccc', problems: [] });
+  health = () => ({ status: 'ready', revision: 'aaaabbbbcccc', problems: [], mapsNotLive: [] });
   meters = createMeters({ now: () => now });
   log = new KeptLog();
   door = await openMetricsDoor({ listener: anyPort, unix: ownGroup, log, meters, health: () => health() });
@@ -139,7 +139,7 @@ describe('/metrics', () => {
 
 describe('health', () => {
   it('/healthz is 200 while the process lives, whatever else is wrong', async () => {
-    health = () => ({ status: 'starting', revision: null, problems: [] });
+    health = () => ({ status: 'starting', revision: null, problems: [], mapsNotLive: [] });
     expect(await ask('/healthz')).toMatchObject({ status: 200, body: 'ok\n' });
   });
 
@@ -154,6 +154,10 @@ describe('health', () => {
       revision: status === 'starting' ? null : 'aaaabbbbcccc',
       problems:
         status === 'degraded' ? [{ code: 'POSTERN_SETTINGS_INVALID', text: 'settings.yaml:2:1: is wrong' }] : [],
+      mapsNotLive:
+        status === 'ready'
+          ? [{ name: 'transport', table: 'hash:/maps/transport', state: 'saved-not-yet-live', since: 1, reason: null }]
+          : [],
     };
     health = () => state;
     const reply = await ask('/readyz');
@@ -229,26 +233,26 @@ describe('drain', () => {
     const half = await RawClient.open(door.listener);
     half.send('GET /metrics HTTP/1.1\r\n');
     const rendered = meters.render.bind(meters);
+    const held = Promise.withResolvers<undefined>();
     meters.render = async () => {
-      await sleep(300);
+      await held.promise;
       return rendered();
     };
     const page = ask('/metrics');
     await waitFor('the three connections', () => (door.connections === 3 ? true : undefined));
     await sleep(50);
-    const startedAt = performance.now();
-    const closed = door.close(10_000);
+    // Longer than a test may take: what waits for the end of the grace period does not pass.
+    const closed = door.close(600_000);
     await Promise.all([silent.ended(), half.ended()]);
-    expect(performance.now() - startedAt).toBeLessThan(200);
+    held.resolve(undefined);
     expect((await page).status).toBe(200);
     await closed;
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
     silent.close();
     half.close();
   });
 
   it('no connection is kept alive', async () => {
     expect((await ask('/healthz')).headers.connection).toBe('close');
-    await waitFor('the end of the connection', () => (door.connections === 0 ? true : undefined), 1_000);
+    await waitFor('the end of the connection', () => (door.connections === 0 ? true : undefined));
   });
 });

@@ -1,20 +1,22 @@
 /** Many publications in a row: few writings, and the last settings win. */
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Gather } from '../../../src/adapters/map-writer/gather.ts';
-import type { MapEntry, PublishResult } from '../../../src/adapters/map-writer/index.ts';
+import type { PublishResult } from '../../../src/services/index.ts';
+import type { TableEntry } from '../../../src/wire/postfix-map/index.ts';
 import { isWholeProof } from '../adapters/peers.ts';
-import { ask, quick, workshop, writerIn } from './workshop.ts';
+import { ask, lookUpAll, quick, workshop, writerIn } from './workshop.ts';
 
 /** 5,000 edits in 10 s, or the same rate for two seconds. */
 const seconds = isWholeProof ? 10 : 2;
 const edits = 500 * seconds;
+const gatherMs = 2_000;
 
 describe('many edits', () => {
   it(`${edits} single edits in ${seconds} s make at most ${seconds} writings, and the map equals the last settings`, async () => {
     const at = await workshop();
-    const writer = await writerIn(at, { type: 'lmdb', timing: { ...quick, gatherMs: 2_000 } });
+    const writer = await writerIn(at, { type: 'lmdb', timing: { ...quick, gatherMs } });
     const settings = new Map<string, string>();
     const published: Promise<PublishResult>[] = [];
     const began = performance.now();
@@ -23,23 +25,23 @@ describe('many edits', () => {
       const key = `host${edit % 777}.example.net`;
       if (edit % 5 === 4) settings.delete(key);
       else settings.set(key, `postern:[192.0.2.${edit % 250}]:${1_000 + edit}`);
-      const entries: MapEntry[] = [...settings].map(([name, value]) => ({ key: name, value }));
+      const entries: TableEntry[] = [...settings].map(([name, value]) => ({ key: name, value }));
       published.push(writer.publish([{ name: 'transport', kind: 'indexed', entries }]));
       const dueAt = began + ((edit + 1) * seconds * 1_000) / edits;
       if (dueAt > performance.now()) await sleep(dueAt - performance.now());
     }
-    expect(performance.now() - began).toBeLessThan(seconds * 1_000 + 2_000);
     const results = await Promise.all(published);
+    // On a machine too busy to make the edits in that time there may be as many more as it took longer.
+    const most = Math.max(seconds, 1 + Math.floor((performance.now() - began) / gatherMs));
     expect(results.every(({ maps }) => maps[0]?.status === 'live')).toBe(true);
     const writings = at.log.messages('info').filter((message) => message === 'map saved').length;
     expect(writings).toBeGreaterThanOrEqual(1);
-    expect(writings).toBeLessThanOrEqual(seconds);
+    expect(writings).toBeLessThanOrEqual(most);
     const table = writer.table('transport', 'indexed');
-    for (let host = 0; host < 777; host += 1) {
-      const key = `host${host}.example.net`;
-      const value = settings.get(key);
-      expect((await ask(at, key, table)).stdout, key).toBe(value === undefined ? '' : `${value}\n`);
-    }
+    const hosts = Array.from({ length: 777 }, (_, host) => `host${host}.example.net`);
+    const lines = hosts.flatMap((host) => (settings.has(host) ? [`${host}\t${settings.get(host) ?? ''}\n`] : []));
+    expect(lines.length).toBeGreaterThan(500);
+    expect((await lookUpAll(at, hosts, table)).stdout).toBe(lines.join(''));
     expect((await readdir(at.mapDirectory)).sort()).toEqual(['.postern-maps', 'transport.lmdb']);
   });
 
@@ -80,13 +82,22 @@ describe('Gather', () => {
   });
 
   it('keeps its distance from start to start', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const began = performance.now();
     const starts: number[] = [];
     const gather = new Gather((_: number) => {
-      starts.push(performance.now());
-      return Promise.resolve();
+      starts.push(performance.now() - began);
+      return new Promise<void>((resolve) => setTimeout(resolve, 30));
     }, 100);
-    for (let wish = 0; wish < 3; wish += 1) await gather.submit(wish);
-    const distances = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
-    for (const distance of distances) expect(distance).toBeGreaterThanOrEqual(99);
+    const wishing = (async () => {
+      for (let wish = 0; wish < 3; wish += 1) await gather.submit(wish);
+      // Later than the distance: at once.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await gather.submit(3);
+    })();
+    await vi.runAllTimersAsync();
+    await wishing;
+    expect(starts).toEqual([0, 100, 200, 430]);
   });
 });

@@ -8,13 +8,10 @@ import { onTestFinished } from 'vitest';
 import {
   createMapWriter,
   readMapTypes,
-  type MapEntry,
-  type MapFile,
-  type MapWriter,
   type MapWriterOptions,
-  type TableType,
 } from '../../../src/adapters/map-writer/index.ts';
-import type { Clock } from '../../../src/services/index.ts';
+import type { Clock, MapWriter, TableType } from '../../../src/services/index.ts';
+import type { MapFile, TableEntry } from '../../../src/wire/postfix-map/index.ts';
 import { FakeLog } from '../../support/fake-log.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
@@ -84,7 +81,7 @@ export const indexed = (name: string, entries: Readonly<Record<string, string>>)
   entries: Object.entries(entries).map(([key, value]) => ({ key, value })),
 });
 
-export const regexp = (name: string, entries: readonly MapEntry[], samples: readonly MapEntry[] = []): MapFile => ({
+export const regexp = (name: string, entries: readonly TableEntry[], samples: readonly TableEntry[] = []): MapFile => ({
   name,
   kind: 'regexp',
   entries,
