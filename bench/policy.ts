@@ -1,7 +1,6 @@
 /**
  * Policy requests per second and their latency: our door beside the least that a Node server can do, in one run on the
  * same machine. Each server is a process of its own; each connection sends its next request when it has its answer.
- * POSTERN_BENCH_SECONDS sets how long each row is measured (3 where absent).
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,8 +9,8 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { policyRequest } from '../test/integration/adapters/peers.ts';
 import { listedAddress, ownDomains } from './policy-server.ts';
+import { medianRound, percentile, rounded, secondsPerRow, type Row, type Table } from './report.ts';
 
-const SECONDS = Number(process.env.POSTERN_BENCH_SECONDS ?? '3');
 const WARM_UP_SECONDS = 1;
 const CONNECTIONS = [1, 32, 200];
 const ENTRIES = [10, 10_000, 1_000_000];
@@ -104,43 +103,43 @@ async function measure(server: Server, connections: number, seconds: number): Pr
   clearTimeout(timer);
   const elapsed = (performance.now() - startedAt) / 1000;
   const sorted = Float64Array.from(latencies).sort();
-  const at = (share: number): number => Math.round((sorted[Math.floor(share * (sorted.length - 1))] ?? 0) * 1000);
+  const at = (share: number): number => Math.round(percentile(sorted, share) * 1000);
   const cpuUs = ((await cpuUsed(server)) - cpuBefore) / sorted.length;
   return { perSecond: Math.round(sorted.length / elapsed), p50Us: at(0.5), p99Us: at(0.99), cpuUs };
 }
 
-function median(figures: readonly Figures[]): Figures {
-  const middle = figures.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(figures.length / 2)];
-  if (middle === undefined) throw new Error('nothing was measured');
-  return middle;
-}
-
-const bare = await start('bare', 'bare');
-const doors: Server[] = [];
-for (const entries of ENTRIES)
-  doors.push(await start(`postern, ${entries.toLocaleString('en')} entries`, 'postern', String(entries)));
-
-const rows: Record<string, string | number>[] = [];
-for (const connections of CONNECTIONS) {
-  const servers = [bare, ...doors];
-  const measured = new Map<Server, Figures[]>(servers.map((server) => [server, []]));
-  for (const server of servers) await measure(server, connections, WARM_UP_SECONDS);
+async function measureAll(connections: number, servers: readonly Server[]): Promise<Row[]> {
+  const seconds = secondsPerRow() / ROUNDS;
+  const rounds = new Map<Server, Figures[]>(servers.map((server) => [server, []]));
+  for (const server of servers) await measure(server, connections, Math.min(WARM_UP_SECONDS, seconds));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const server of servers) measured.get(server)?.push(await measure(server, connections, SECONDS / ROUNDS));
+    for (const server of servers) rounds.get(server)?.push(await measure(server, connections, seconds));
   }
-  const base = median(measured.get(bare) ?? []).perSecond;
-  for (const server of servers) {
-    const figures = median(measured.get(server) ?? []);
-    rows.push({
-      connections,
-      server: server.name,
-      'requests/s': figures.perSecond,
-      'p50 µs': figures.p50Us,
-      'p99 µs': figures.p99Us,
-      'server CPU µs': figures.cpuUs.toFixed(1),
-      'of bare': (figures.perSecond / base).toFixed(2),
-    });
+  const medians = servers.map((server) => medianRound(rounds.get(server) ?? [], ({ perSecond }) => perSecond));
+  const base = medians[0]?.perSecond ?? NaN;
+  return medians.map((figures, at) => ({
+    connections,
+    server: servers[at]?.name ?? '',
+    'requests/s': figures.perSecond,
+    'p50 µs': figures.p50Us,
+    'p99 µs': figures.p99Us,
+    'server CPU µs': rounded(figures.cpuUs, 1),
+    'of bare': rounded(figures.perSecond / base, 2),
+  }));
+}
+
+/** Measures. Errors: a server does not start, or closes a connection. */
+export async function benchPolicy(): Promise<Table> {
+  const servers: Server[] = [];
+  try {
+    servers.push(await start('bare', 'bare'));
+    for (const entries of ENTRIES) {
+      servers.push(await start(`postern, ${entries.toLocaleString('en')} entries`, 'postern', String(entries)));
+    }
+    const rows: Row[] = [];
+    for (const connections of CONNECTIONS) rows.push(...(await measureAll(connections, servers)));
+    return { title: 'Policy: requests answered, each decided, logged and counted', rows };
+  } finally {
+    for (const server of servers) server.process.disconnect();
   }
 }
-console.table(rows);
-for (const server of [bare, ...doors]) server.process.disconnect();

@@ -4,10 +4,12 @@ import { systemClock } from '../adapters/clock/index.ts';
 import type { Log } from '../services/index.ts';
 import { createMeters, type PrometheusMeters } from '../adapters/metrics/index.ts';
 import { createResolver } from '../adapters/dns/index.ts';
+import { createHistoryStore } from '../adapters/history-sqlite/index.ts';
 import { createKeyFiles } from '../adapters/key-files/index.ts';
 import { createRouteRegistry } from '../adapters/route-registry/index.ts';
 import { createLastGood } from '../adapters/store-embedded/index.ts';
 import {
+  createHistory,
   createJudge,
   createKeyedSnapshots,
   createMessageJudge,
@@ -15,6 +17,7 @@ import {
   createRouteServers,
   createSigner,
   createSnapshots,
+  type History,
   type Judge,
   type KeyedSnapshots,
   type MessageJudge,
@@ -28,12 +31,19 @@ import type { SocketmapReply } from '../wire/socketmap/index.ts';
 import { routedPostfixOf } from './routed-postfix.ts';
 import type { Workspace } from './workspace.ts';
 
+/**
+ * At most 2,000 decisions a second over time, far above what one Postfix asks: writing more would take the processor from
+ * the answers, which in a flood is worth more than the record of it. What is not kept is counted.
+ */
+const HISTORY_LIMITS = { pauseMs: 250 };
+
 /** The parts of a serving Postern. */
 export type Parts = {
   readonly snapshots: Snapshots;
   readonly routeServers: RouteServers;
   readonly routes: RoutedSnapshots;
   readonly keys: KeyedSnapshots;
+  readonly history: History;
   readonly judge: Judge;
   readonly messageJudge: MessageJudge;
   readonly signer: Signer;
@@ -59,20 +69,29 @@ export function build(workspace: Workspace, log: Log): Parts {
     base: () => routeServers.current(),
     registry: createRouteRegistry(workspace.operator.state),
     postfix: routedPostfixOf(workspace, log),
+    clock: systemClock,
     log,
     meters,
   });
   const keys = createKeyedSnapshots(() => routes.current(), vault, log, meters);
+  const history = createHistory({
+    store: createHistoryStore(workspace.operator.state, log),
+    clock: systemClock,
+    log,
+    meters,
+    limits: HISTORY_LIMITS,
+  });
   const current = (): Snapshot => keys.current();
   return {
     snapshots,
     meters,
     routeServers,
     routes,
+    history,
     keys,
-    messageJudge: createMessageJudge(systemClock, log, meters),
+    messageJudge: createMessageJudge(systemClock, log, meters, history),
     signer: createSigner(vault, systemClock),
-    judge: createJudge(current, systemClock, log, meters),
+    judge: createJudge(current, systemClock, log, meters, history),
     answerSocketmap: (map, key) => answerSocketmap(current(), map, key),
   };
 }

@@ -72,6 +72,7 @@ export async function serve(config: string | undefined, logLevel: string): Promi
   endWatching();
   await closeAll(DRAIN_MS);
   await parts.routes.stop();
+  await parts.history.stop();
   log.info('stopped');
   return 0;
 }

@@ -4,13 +4,13 @@
  * Never reads a clock, a file or a socket.
  */
 import { addressReadings, isUnder, parseAddress, permanent, type Address, type Domain } from '../mail/index.ts';
-import type { DomainPolicy, Snapshot } from '../snapshot/index.ts';
+import type { DomainPolicy, MailKind, Snapshot } from '../snapshot/index.ts';
 import type { Reason, RecipientDecision, Verdict } from './decision.ts';
 import type { RecipientTransaction } from './facts.ts';
 import { reason, type Rule, type RuleInput } from './rules/finding.ts';
 import { gatewayOnly } from './rules/gateway-only.ts';
 import { ipAllowBlock } from './rules/ip-allow-block.ts';
-import { mailboxOf, type Mailbox } from './rules/routing.ts';
+import { mailboxOf, type OwnReading } from './rules/routing.ts';
 import { tlsRequired } from './rules/tls-required.ts';
 import { findTrueClient } from './true-client.ts';
 import { findTrust, type TrustFacts, type TrustFinding } from './trust.ts';
@@ -31,11 +31,9 @@ export function decideRecipient(snapshot: Snapshot, t: RecipientTransaction): Re
     const text = `${t.recipient.text} is in no own domain; Postfix decides`;
     return foreign(t, trust, PASS, reason('own-domain', null, text));
   }
-  return decideOwn(policy, t, trust);
+  const isInternal = trust.trusted && t.sender !== null && ownReading(snapshot, t.sender)?.policy === policy;
+  return decideOwn(policy, t, trust, isInternal ? 'internal' : 'external');
 }
-
-/** A recipient in an own domain: the domain's policy, and the mailbox there. */
-export type OwnReading = { readonly policy: DomainPolicy; readonly mailbox: Mailbox };
 
 /** The own domain and mailbox that Postfix may deliver to, however the sender has wrapped it, or left the domain out. */
 export function ownReading(snapshot: Snapshot, recipient: Address): OwnReading | undefined {
@@ -71,7 +69,12 @@ function parentOf(name: string): string | null {
   return dot < 0 ? null : name.slice(dot + 1);
 }
 
-function decideOwn(policy: DomainPolicy, t: RecipientTransaction, trust: TrustFinding): RecipientDecision {
+function decideOwn(
+  policy: DomainPolicy,
+  t: RecipientTransaction,
+  trust: TrustFinding,
+  mail: MailKind,
+): RecipientDecision {
   const trueClient = findTrueClient(policy.gateway, t.client, t.at);
   const input: RuleInput = { policy, transaction: t, trust, trueClient };
   const reasons: Reason[] = [
@@ -106,7 +109,7 @@ function decideOwn(policy: DomainPolicy, t: RecipientTransaction, trust: TrustFi
     decisive: decisive ?? reason('own-domain', policy.pointer, 'no rule objects'),
     reasons,
     domain: policy.domain,
-    mail: trust.trusted && t.sender?.domain === policy.domain ? 'internal' : 'external',
+    mail,
     trust,
     trueClient: trueClient.address,
     throughGateway: trueClient.throughGateway,

@@ -3,7 +3,7 @@
  * the end of the headers; the bytes are hashed and signed elsewhere.
  * Source: RFC 5321 §3.3, RFC 6376 §5.1 (authority to sign), RFC 8601 §5 (forged fields).
  */
-import { transient } from '../mail/index.ts';
+import { transient, type Address } from '../mail/index.ts';
 import type { DomainPolicy, RouteId, Snapshot } from '../snapshot/index.ts';
 import { decideRecipient, INTERNAL, internalDomainGuard, ownReading, trustOf } from './decide.ts';
 import type { Reason, RecipientDecision, Verdict } from './decision.ts';
@@ -13,8 +13,10 @@ import { decideSigning, type Signing } from './rules/dkim-sign.ts';
 import { reason } from './rules/finding.ts';
 import {
   decideRouting,
+  isRouteField,
   mailboxOf,
   visitedRoutes,
+  type OwnReading,
   type RecipientRouting,
   type RoutedRecipient,
   type Routing,
@@ -52,7 +54,7 @@ export function decideMessage(snapshot: Snapshot, t: MessageTransaction): Messag
   const trust = trustOf(snapshot, authorPolicy, facts);
   const concerned = authorPolicy === null ? policies : [...policies, authorPolicy];
   const isReinjection = facts.daemonName !== null && snapshot.host.reinjectionServices.includes(facts.daemonName);
-  const routeMarks = marksOf(snapshot);
+  const routeMarks = marksFor(snapshot, headers);
   const marks = decideMarks({
     host: snapshot.host,
     headers,
@@ -72,15 +74,15 @@ export function decideMessage(snapshot: Snapshot, t: MessageTransaction): Messag
     provider: snapshot.providerSigning,
   });
   // What comes back from a content filter was routed before it went there: its recipients are encoded already.
-  const routed = isReinjection ? NOTHING_ROUTED(recipients) : route(snapshot, t, decided, routeMarks);
+  const routed = isReinjection ? NOTHING_ROUTED(recipients) : route(snapshot, t, routeMarks);
   const refusal = [routed, marks].find(({ verdict }) => verdict.kind !== 'pass');
   return {
     verdict: refusal?.verdict ?? PASS,
-    removed: marks.removed,
-    added: marks.added,
+    removed: refusal === undefined ? marks.removed : [],
+    added: refusal === undefined ? marks.added : [],
     routing: routed.routing,
     signing,
-    bypassSpamFilter: marks.bypassSpamFilter,
+    bypassSpamFilter: refusal === undefined && marks.bypassSpamFilter,
     reasons: [
       ...(refusal?.reasons ?? []),
       ...[routed, marks].filter((each) => each !== refusal).flatMap(({ reasons }) => reasons),
@@ -96,13 +98,14 @@ const kept = (text: string): RecipientRouting => ({
   here: true,
   routes: [],
   refusal: null,
-  reason: reason('routing', null, text),
+  reasons: [reason('routing', null, text)],
 });
 
 const NOTHING_ROUTED = (recipients: readonly MessageRecipient[]): Routed => ({
   verdict: PASS,
   routing: {
     verdict: PASS,
+    decisive: null,
     recipients: recipients.map(() => kept('it comes back from a content filter')),
     copies: [],
     copyReasons: [],
@@ -110,33 +113,33 @@ const NOTHING_ROUTED = (recipients: readonly MessageRecipient[]): Routed => ({
   reasons: [],
 });
 
-/** The values of X-Postern-Route, and whose they are. */
-const marksOf = ({ installation }: Snapshot): ReadonlyMap<string, RouteId> =>
-  new Map([...installation.routes].map(([route, { mark }]) => [mark, route]));
+const NO_MARKS: ReadonlyMap<string, RouteId> = new Map();
 
-function route(
-  snapshot: Snapshot,
-  t: MessageTransaction,
-  decided: readonly RecipientDecision[],
-  marks: ReadonlyMap<string, RouteId>,
-): Routed {
-  const senderReading = t.sender === null ? undefined : ownReading(snapshot, t.sender);
-  const senderPolicy = senderReading?.policy ?? null;
+/** The values of X-Postern-Route, and whose they are. Not made for mail without the field: a server has many routes. */
+const marksFor = ({ installation }: Snapshot, headers: readonly HeaderField[]): ReadonlyMap<string, RouteId> =>
+  headers.some(isRouteField) ? new Map([...installation.routes].map(([route, { mark }]) => [mark, route])) : NO_MARKS;
+
+function route(snapshot: Snapshot, t: MessageTransaction, marks: ReadonlyMap<string, RouteId>): Routed {
+  const sender = t.sender === null ? null : (ownReading(snapshot, t.sender) ?? null);
+  const recipients = t.recipients.map((recipient) => recipientFor(snapshot, t, sender, recipient));
   const routing = decideRouting({
-    sender: t.sender,
-    senderPolicy,
-    senderTrust: trustOf(snapshot, senderPolicy, t),
-    recipients: t.recipients.map(({ address }, index) => recipientFor(snapshot, address, decided[index])),
+    sender,
+    senderTrust: trustOf(snapshot, sender?.policy ?? null, t),
+    recipients,
     visited: visitedRoutes(t.headers, marks),
   });
-  const guarded = guard(snapshot, t, routing);
-  if (guarded !== null) return guarded;
-  const reasons = [...routing.recipients.map((each) => each.reason), ...routing.copyReasons];
-  const acting = reasons.filter(({ setting }) => setting !== null);
-  if (routing.verdict.kind !== 'pass') {
-    const refused = routing.recipients.find(({ refusal }) => refusal !== null)?.reason ?? routing.copyReasons[0];
-    return { verdict: routing.verdict, routing, reasons: [...(refused === undefined ? [] : [refused]), ...acting] };
+  const guarded = recipients.flatMap(({ guard }) => guard ?? []);
+  // A bounce that Postfix or a local program hands in must not be refused: it would be lost or go round. So there such
+  // a recipient is only taken out.
+  const isLocalBounce = t.client.kind === 'local' && t.sender === null;
+  if (guarded.length > 0 && !isLocalBounce) {
+    return { verdict: { kind: 'reject', reply: INTERNAL }, routing, reasons: guarded.slice(0, 1) };
   }
+  const { verdict, decisive } = routing;
+  const reasons = [...routing.recipients.flatMap((each) => each.reasons), ...routing.copyReasons];
+  const acting = reasons.filter((each) => each.setting !== null || guarded.includes(each));
+  if (decisive !== null)
+    return { verdict, routing, reasons: [decisive, ...acting.filter((each) => each !== decisive)] };
   const missing = notInstalled(snapshot, routing);
   if (missing === null) return { verdict: PASS, routing, reasons: acting };
   return { verdict: { kind: 'defer', reply: NOT_INSTALLED }, routing, reasons: [missing, ...acting] };
@@ -144,37 +147,35 @@ function route(
 
 function recipientFor(
   snapshot: Snapshot,
-  address: MessageRecipient['address'],
-  decision: RecipientDecision | undefined,
+  t: MessageTransaction,
+  sender: OwnReading | null,
+  { address, resolved }: MessageRecipient,
 ): RoutedRecipient {
-  const own = ownReading(snapshot, address);
+  const own = recipientReading(snapshot, address, resolved?.address ?? null);
+  const policy = own?.policy ?? null;
+  const isInternal = policy !== null && policy === sender?.policy && trustOf(snapshot, policy, t).trusted;
   return {
-    policy: own?.policy ?? null,
+    // By its text, and by what Postfix makes of it.
+    guard:
+      internalDomainGuard(snapshot, t.sender, address) ??
+      (resolved === null ? null : internalDomainGuard(snapshot, t.sender, resolved.address)),
+    policy,
     mailbox: own?.mailbox ?? mailboxOf(address),
-    mail: decision?.mail ?? 'external',
+    mail: isInternal ? 'internal' : 'external',
   };
 }
 
 /**
- * Recipients under the internal domain, by their text or by what Postfix makes of it. A bounce that Postfix or a local
- * program hands in must not be refused (it would be lost or go round), so there such a recipient is taken out.
+ * Whose recipient it is. What a wrapped address may reach is refused by the rules of all that it may reach, but it goes
+ * one way only, so what Postfix makes of it decides where that is told: `bob%example.com@elsewhere.example` is no
+ * mailbox of example.com where Postfix sends it on.
  */
-function guard(snapshot: Snapshot, t: MessageTransaction, routing: Routing): Routed | null {
-  const found = t.recipients.map(
-    ({ address, resolved }) =>
-      internalDomainGuard(snapshot, t.sender, address) ??
-      (resolved === null ? null : internalDomainGuard(snapshot, t.sender, resolved.address)),
-  );
-  const first = found.find((each) => each !== null) ?? null;
-  if (first === null) return null;
-  if (t.client.kind !== 'local' || t.sender !== null) {
-    return { verdict: { kind: 'reject', reply: INTERNAL }, routing, reasons: [first] };
-  }
-  const recipients = routing.recipients.map((each, index): RecipientRouting => {
-    const why = found[index] ?? null;
-    return why === null ? each : { here: false, routes: [], refusal: null, reason: why };
-  });
-  return { verdict: PASS, routing: { ...routing, recipients }, reasons: [first] };
+function recipientReading(snapshot: Snapshot, address: Address, resolved: Address | null): OwnReading | undefined {
+  const typed = ownReading(snapshot, address);
+  if (resolved === null) return typed;
+  const policy = resolved.domain === null ? undefined : snapshot.domains.get(resolved.domain);
+  const mailbox = policy === typed?.policy ? typed?.mailbox : mailboxOf(resolved);
+  return policy === undefined || !mailbox ? undefined : { policy, mailbox };
 }
 
 /** Why a message must wait: it would go past a route, or under an encoded address to the relay host. */

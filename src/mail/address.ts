@@ -1,15 +1,16 @@
 /**
- * What a mailbox in an SMTP envelope consists of. Reads addresses as Postfix hands them over: without source
- * route, with or without angle brackets, with quoted local-parts; and as Postfix reads them: `bob%example.com` and
- * `example.com!bob` are bob@example.com.
+ * What a mailbox in an SMTP envelope consists of. Reads addresses as Postfix hands them over: with or without angle
+ * brackets, with quoted local-parts, and at the milter door with a source route; and as Postfix reads them:
+ * `bob%example.com` and `example.com!bob` are bob@example.com.
  * Never judges whether the mailbox exists.
  * Source: RFC 5321 §4.1.2 (Mailbox), RFC 6531 §3.3, postconf(5) allow_percent_hack, swap_bangpath.
  */
 import { parseDomain, type Domain } from './domain.ts';
 
 /**
- * An envelope address. `text` is as received, without brackets. `domain` is null where the address has none
- * (`postmaster`), or an address literal, or one that is not a valid name: it then belongs to no own domain.
+ * An envelope address. `text` is as received, without brackets and source route. `domain` is null where the
+ * address has none (`postmaster`), or an address literal, or one that is not a valid name: it then belongs to no own
+ * domain.
  */
 export type Address = { readonly text: string; readonly localPart: string; readonly domain: Domain | null };
 
@@ -19,7 +20,7 @@ export type Address = { readonly text: string; readonly localPart: string; reado
  * Source: RFC 5321 §4.1.2, §4.5.5 (null reverse-path).
  */
 export function parseAddress(text: string): Address | null {
-  const bare = text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text;
+  const bare = withoutSourceRoute(text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text);
   if (bare === '') return null;
   // The domain follows the last "@": a quoted local-part may hold others, and no domain holds a quote.
   const at = bare.lastIndexOf('@');
@@ -32,6 +33,13 @@ export function parseAddress(text: string): Address | null {
   if (percent >= 0) return addressOf(bare, bare.slice(0, percent), bare.slice(percent + 1));
   return { text: bare, localPart: bare, domain: null };
 }
+
+/**
+ * A path without `@one.example,@two.example:` before its mailbox, which is taken and ignored; Postfix takes it off
+ * before it keeps the address. Source: RFC 5321 §4.1.1.3, Appendix C; Postfix smtpd.c extract_addr.
+ */
+export const withoutSourceRoute = (path: string): string =>
+  path.replace(/^(<?)@(?:\[[^\]]*\]|[^:"[])*:(?=[^>])/s, '$1');
 
 function addressOf(text: string, localPart: string, name: string): Address {
   const domain = parseDomain(name);

@@ -127,18 +127,26 @@ function explainMessage(
   const decision = decideMessage(snapshot, { ...facts, recipients, headers: fields, author: authorOf(fields) });
   const { verdict, routing } = decision;
   const placed = {
-    deliveries: new Map(taken.map((each, index) => [each, deliveriesOf(snapshot, routing, index, each.recipient)])),
+    // Of a message that is refused nothing goes anywhere; one that must wait will.
+    deliveries:
+      verdict.kind === 'reject'
+        ? new Map<Decided, Delivery[]>()
+        : new Map(taken.map((each, index) => [each, deliveriesOf(snapshot, routing, index, each.recipient)])),
     routed: new Map(taken.map((each, index) => [each, reasonsOf(routing, index)])),
   };
+  const ofRecipients = new Set([...placed.routed.values()].flat());
+  const ofMessage = decision.reasons
+    .filter((reason) => !ofRecipients.has(reason))
+    .map((reason) => ({ ...reason, recipient: null }));
   const nothing = { verdict: verdict.kind, reply: replyOf(verdict), spam: false } as const;
   if (headers === null) {
     const own = taken.filter((each) => each.decision.domain !== null);
     const bypassSpamFilter = own.length > 0 && own.every((each) => each.decision.bypassSpamFilter);
-    return { answer: { ...nothing, bypassSpamFilter, signatures: [], added: [], removed: [] }, reasons: [], ...placed };
+    const answer = { ...nothing, bypassSpamFilter, signatures: [], added: [], removed: [] };
+    return { answer, reasons: ofMessage.filter(({ rule }) => rule === 'routing'), ...placed };
   }
   const line = ({ name, value }: HeaderField): string => `${name}: ${value.replace(/\n[\t ]*/g, ' ').trim()}`;
   const signatures = verdict.kind === 'pass' ? decision.signing.signatures : [];
-  const ofRecipients = new Set([...placed.routed.values()].flat());
   return {
     answer: {
       ...nothing,
@@ -147,9 +155,7 @@ function explainMessage(
       added: decision.added.map(line),
       removed: decision.removed.flatMap((position) => fields[position] ?? []).map(line),
     },
-    reasons: decision.reasons
-      .filter((reason) => !ofRecipients.has(reason))
-      .map((reason) => ({ ...reason, recipient: null })),
+    reasons: ofMessage,
     ...placed,
   };
 }
@@ -170,7 +176,7 @@ function deliveriesOf(snapshot: Snapshot, routing: Routing, index: number, recip
 }
 
 const reasonsOf = (routing: Routing, index: number): Reason[] => [
-  ...(routing.recipients[index] === undefined ? [] : [routing.recipients[index].reason]),
+  ...(routing.recipients[index]?.reasons ?? []),
   ...(index === 0 ? routing.copyReasons : []),
 ];
 

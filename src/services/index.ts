@@ -1,6 +1,8 @@
 /** The face of the services: use cases whose effects go through ports only. */
 export { ERROR_CODES, PosternError, type ErrorCode } from './errors.ts';
-export { createJudge, type Judge, type MessageContext } from './judge.ts';
+export { createHistory, type History, type HistoryLimits } from './history.ts';
+export type { HistoryEvent } from './history-record.ts';
+export { createJudge, type Judge } from './judge.ts';
 export {
   formatIssue,
   loadSettings,
@@ -23,7 +25,16 @@ export type {
   Clock,
   DecisionLabels,
   Door,
+  EntryHit,
+  EntryHits,
   GoodSettings,
+  HistoryAddition,
+  HistoryLoss,
+  HistoryMeters,
+  HistoryQuery,
+  HistoryReader,
+  HistoryRecord,
+  HistoryStore,
   KeyFacts,
   KeyState,
   KeyVault,
@@ -33,6 +44,7 @@ export type {
   MapsState,
   MapState,
   MapWriter,
+  MessageContext,
   Meters,
   Place,
   PublishResult,

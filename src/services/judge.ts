@@ -5,14 +5,8 @@
 import { formatReply, formatIpAddress } from '../mail/index.ts';
 import { decideRecipient, type RecipientDecision, type RecipientTransaction } from '../decide/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
-import type { Clock, Log, Meters } from './ports.ts';
-
-/** What names the message in Postfix's log, and how it came. */
-export type MessageContext = {
-  readonly queueId: string | null;
-  readonly instance: string | null;
-  readonly clientName: string | null;
-};
+import type { History } from './history.ts';
+import type { Clock, Log, MessageContext, Meters } from './ports.ts';
 
 /** Judges recipients for the policy door. */
 export type Judge = {
@@ -20,7 +14,13 @@ export type Judge = {
 };
 
 /** A judge that always uses the snapshot that is current when it is asked. */
-export function createJudge(current: () => Snapshot, clock: Clock, log: Log, meters: Meters): Judge {
+export function createJudge(
+  current: () => Snapshot,
+  clock: Clock,
+  log: Log,
+  meters: Meters,
+  history?: Pick<History, 'record'>,
+): Judge {
   return {
     judgeRecipient(t, context) {
       const snapshot = current();
@@ -34,6 +34,7 @@ export function createJudge(current: () => Snapshot, clock: Clock, log: Log, met
         domain: decision.domain,
       });
       log.info('decision', decisionFields(t, context, decision, snapshot, clock.now() - startedAt));
+      history?.record({ kind: 'recipient', at: startedAt, snapshot, transaction: t, context, decision });
       return decision;
     },
   };

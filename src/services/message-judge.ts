@@ -5,6 +5,7 @@
 import { decideMessage, type MessageDecision, type MessageTransaction } from '../decide/index.ts';
 import { formatIpAddress } from '../mail/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
+import type { History } from './history.ts';
 import type { Clock, Log, Meters } from './ports.ts';
 
 /**
@@ -36,7 +37,12 @@ function routesOf({ routing }: MessageDecision): string[] {
 }
 
 /** A judge of messages. */
-export function createMessageJudge(clock: Clock, log: Log, meters: Meters): MessageJudge {
+export function createMessageJudge(
+  clock: Clock,
+  log: Log,
+  meters: Meters,
+  history?: Pick<History, 'record'>,
+): MessageJudge {
   return {
     judgeMessage: (snapshot, t) => decideMessage(snapshot, { ...t, at: clock.now() }),
     reportMessage(snapshot, decision, t, { queueId, ms, overlong = [] }) {
@@ -65,6 +71,15 @@ export function createMessageJudge(clock: Clock, log: Log, meters: Meters): Mess
         added: decision.added.map(({ name }) => name),
         revision: snapshot.revision,
         ms,
+      });
+      history?.record({
+        kind: 'message',
+        at: clock.now(),
+        snapshot,
+        transaction: t,
+        queueId,
+        trueClient: null,
+        decision,
       });
     },
   };

@@ -1,6 +1,6 @@
 /** What the services need of the outside world. Adapters implement these; nothing here does anything. */
 import type { NotSigned, RuleId, Stage } from '../decide/index.ts';
-import type { Domain, IpAddress } from '../mail/index.ts';
+import type { Domain, IpAddress, IpRange } from '../mail/index.ts';
 import type { MapFile } from '../wire/postfix-map/index.ts';
 
 /** The doors that Postern listens at. */
@@ -202,3 +202,92 @@ export type RouteRegistry = {
    */
   assign(names: readonly string[]): Promise<RouteBook>;
 };
+
+/** What names the message in Postfix's log, and how it came. */
+export type MessageContext = {
+  readonly queueId: string | null;
+  readonly instance: string | null;
+  readonly clientName: string | null;
+};
+
+/** An entry of a list that a client met: what `ip list` counts. `entry` is the range as written back, or `file NAME`. */
+export type EntryHit = {
+  readonly domain: string;
+  readonly list: 'allow' | 'block';
+  readonly entry: string;
+  readonly address: string;
+};
+
+/** One decision as history keeps it. Texts stay as they were, also where a later version has other words. */
+export type HistoryRecord = {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly stage: string;
+  readonly queueId: string | null;
+  /** Postfix's name for one message of one session; the queue id comes only after the first recipient. */
+  readonly instance: string | null;
+  /** The SMTP client, or `local` or `unknown`. */
+  readonly clientAddress: string;
+  /** The client behind a gateway, where it is another one and known. */
+  readonly trueClient: string | null;
+  readonly saslUsername: string | null;
+  /** `<>` for the null sender. */
+  readonly sender: string;
+  readonly recipients: readonly string[];
+  /** The own domains that it is about. */
+  readonly domains: readonly string[];
+  readonly verdict: string;
+  /** What would have been, where an own domain is only observed. */
+  readonly observed: string | null;
+  /** The reply of the verdict, or of the observed one. */
+  readonly reply: string | null;
+  readonly rule: string;
+  readonly setting: string | null;
+  readonly text: string;
+  readonly revision: string;
+};
+
+/** A decision on its way into history, with the entries that were met. */
+export type HistoryAddition = HistoryRecord & { readonly hits: readonly EntryHit[] };
+
+/** Keeps decisions, apart from the event loop: a slow, locked or full disk holds up nothing but the promises. */
+export type HistoryStore = {
+  /** Keeps all of them or none. Rejects where that failed; they may then be given again. */
+  append(additions: readonly HistoryAddition[]): Promise<void>;
+  /** Keeps what was given, then ends; after two seconds it gives up. Never rejects. */
+  stop(): Promise<void>;
+};
+
+/** What a search in history must fit; absent parts fit everything. Addresses are compared without case. */
+export type HistoryQuery = {
+  /** The SMTP client or the client behind a gateway. */
+  readonly client?: IpRange;
+  readonly recipient?: string;
+  readonly sender?: string;
+  readonly domain?: string;
+  readonly queueId?: string;
+  readonly verdict?: string;
+  /** From this time on, and before that one; milliseconds since 1970. */
+  readonly since?: number;
+  readonly until?: number;
+  /** At most so many, the newest. */
+  readonly limit: number;
+};
+
+/** How often an entry was met, and when last by whom. */
+export type EntryHits = { readonly count: number; readonly lastAt: number; readonly lastAddress: string };
+
+/** Reads history. Errors: PosternError where it cannot be read; nothing kept yet is no error. */
+export type HistoryReader = {
+  /** The newest first. */
+  search(query: HistoryQuery): Promise<readonly HistoryRecord[]>;
+  /** The hits of one list of one own domain, by entry; an entry that was never met is not there. */
+  hits(domain: string, list: EntryHit['list']): Promise<ReadonlyMap<string, EntryHits>>;
+  close(): void;
+};
+
+/** Why a decision is missing in history. */
+export type HistoryLoss = 'queue_full' | 'not_written' | 'not_made';
+
+/** Counts what history lost. */
+export type HistoryMeters = { countHistoryDropped(decisions: number, why: HistoryLoss): void };

@@ -15,13 +15,17 @@ import {
   type IpList,
   type IpRange,
 } from '../../src/mail/index.ts';
+import { knownRoutesOf } from '../../src/services/index.ts';
 import { validate, type Settings } from '../../src/settings/index.ts';
 import {
   checkPattern,
   compile,
+  withInstallation,
   type HostSettings,
+  type KnownRoute,
   type Materials,
   type RevisionId,
+  type RouteId,
   type Snapshot,
 } from '../../src/snapshot/index.ts';
 
@@ -175,6 +179,42 @@ export function aSnapshot(document: unknown, around: Around = {}): Snapshot {
   const compiled = compile(aSettings(document), someMaterials(around), aHost(around), REVISION);
   if (!compiled.ok) throw new Error(compiled.error.map(({ pointer, message }) => `${pointer} ${message}`).join('\n'));
   return compiled.value;
+}
+
+/**
+ * What Postfix knows of the routes; all of it unless said otherwise. `installed` are the routes that have a service,
+ * `numbered` those that have a number, by their names without the organization's.
+ */
+export type Installed = {
+  readonly isAsked?: boolean;
+  readonly isLive?: boolean;
+  readonly installed?: readonly string[];
+  readonly numbered?: readonly string[];
+};
+
+/** The snapshot of a document whose routes Postfix knows; they have the numbers 1, 2, … in their order. */
+export function aRoutedSnapshot(document: unknown, known: Installed = {}, around: Around = {}): Snapshot {
+  return installedAs(aSnapshot(document, around), known);
+}
+
+/** The same over a snapshot that is there. */
+export function installedAs(snapshot: Snapshot, { isAsked = true, isLive = true, ...names }: Installed = {}): Snapshot {
+  const ids = [...snapshot.routes.values()].map(({ id, name }, index) => ({ id, name, number: index + 1 }));
+  const numbered = ids.filter(({ name }) => names.numbered?.includes(name) ?? true);
+  const services = ids.filter(({ name }) => names.installed?.includes(name) ?? true);
+  const book = {
+    key: '0123456789abcdef'.repeat(4),
+    numbers: new Map(numbered.map(({ id, number }): [string, number] => [id, number])),
+  };
+  const hasService = (service: string): boolean => services.some(({ number }) => service === `postern-r${number}`);
+  return withInstallation(snapshot, { routes: knownRoutesOf(snapshot, book, hasService), isAsked, isLive });
+}
+
+/** How Postfix knows a route of the organization acme. */
+export function knownRoute({ installation }: Snapshot, name: string): KnownRoute {
+  const known = installation.routes.get(`acme/${name}` as RouteId);
+  if (known === undefined) throw new Error(`no route ${name} is known to Postfix`);
+  return known;
 }
 
 /** A transaction in texts: `client` is an address, `local` or `unknown`; `at` a date. */

@@ -8,7 +8,7 @@ import { policyService, PostfixLab, type LabOptions } from './postfix-lab.ts';
 import { PosternProcess, type PosternOptions } from './postern-process.ts';
 import { SmtpClient, type SessionOptions, replyText } from './smtp-client.ts';
 import { type SinkMessage, type SinkOptions, SmtpSink } from './smtp-sink.ts';
-import { freePorts } from './waiting.ts';
+import { freePorts, waitFor } from './waiting.ts';
 
 export interface GroundOptions {
   readonly settings: string | object;
@@ -43,6 +43,13 @@ export interface CreatedKey {
   /** The name of its record, and the value to publish. */
   readonly hostFull: string;
   readonly txt: string;
+}
+
+/** What /readyz says, as far as tests read it. */
+export interface Readiness {
+  readonly status: string;
+  readonly problems: readonly { readonly code: string; readonly text: string }[];
+  readonly mapsNotLive: readonly { readonly name: string; readonly state: string }[];
 }
 
 interface Parts {
@@ -141,6 +148,31 @@ export class Ground {
     const reply = await this.send(attempt);
     if (!reply.startsWith('250 ')) throw new Error(`not taken: ${reply}`);
     return this.sink.messageTo(attempt.recipient, 15_000, before);
+  }
+
+  /** `postern postfix apply ARGS…`, and waits until Postern is ready. Errors: refused, or not ready. */
+  async apply(...args: readonly string[]): Promise<void> {
+    const { code, stdout, stderr } = await this.postern.run('postfix', 'apply', ...args);
+    if (code !== 0) throw new Error(`postfix apply: ${stdout}${stderr}`);
+    await this.ready();
+  }
+
+  /** Waits until everything that Postern wrote is live in Postfix and nothing is amiss. Errors: not in time. */
+  async ready(): Promise<void> {
+    let last: Readiness | undefined;
+    const probe = async (): Promise<true | undefined> => {
+      last = await this.readiness();
+      return last.problems.length === 0 && last.mapsNotLive.length === 0 ? true : undefined;
+    };
+    try {
+      await waitFor('/readyz without problems', probe, 60_000, 100);
+    } catch (error) {
+      throw new Error(`${String(error)}: ${JSON.stringify(last)}`, { cause: error });
+    }
+  }
+
+  async readiness(): Promise<Readiness> {
+    return (await (await fetch(`${this.postern.metricsUrl}/readyz`)).json()) as Readiness;
   }
 
   /** `postern dkim create DOMAIN ARGS…`. Errors: refused. */

@@ -22,6 +22,10 @@ export interface SinkMessage {
 export interface SinkOptions {
   /** Keywords that its EHLO reply leaves out, for example "8BITMIME". */
   readonly without?: readonly string[];
+  /** The loopback address that it listens on; 127.0.0.1 unless given. */
+  readonly host?: string;
+  /** The port; a free one unless given. */
+  readonly port?: number;
 }
 
 const keywords = ['PIPELINING', 'SIZE', '8BITMIME', 'DSN', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'];
@@ -53,7 +57,7 @@ export class SmtpSink {
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(0, '127.0.0.1', resolve);
+      server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
     });
     return sink;
   }

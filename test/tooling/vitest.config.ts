@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const root = `${import.meta.dirname}/../..`;
 
-/** One project a suite, so that `npx vitest --project e2e` runs one alone. Only e2e files wait for each other: they share the machine's Postfix. */
+/** One project a suite, so that `npx vitest --project e2e` runs one alone. */
 const suite = (name: string, timeoutMs: number, extra: object = {}) => ({
   test: { name, root, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: 120_000, ...extra },
 });
@@ -12,13 +12,15 @@ export default defineConfig({
   test: {
     // The default leaves one core idle, and many tests only wait for Postfix.
     maxWorkers: 2,
+    // Tests start the command line hundreds of times.
+    env: { NODE_COMPILE_CACHE: `${root}/node_modules/.cache/postern-tests` },
     projects: [
       suite('unit', 10_000),
       suite('property', 60_000),
       suite('golden', 10_000),
       suite('contract', 30_000),
       suite('integration', 60_000),
-      suite('e2e', 120_000, { fileParallelism: false, pool: 'forks' }),
+      suite('e2e', 120_000, { pool: 'forks' }),
     ],
     coverage: {
       provider: 'v8',

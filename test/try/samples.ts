@@ -2,6 +2,7 @@
 import type { SignatureResult } from '../support/dkim-verifiers.ts';
 import type { MailAttempt } from '../support/ground.ts';
 import type { ServiceOverrides } from '../support/postfix-lab.ts';
+import type { RouteLines } from '../support/routed-ground.ts';
 
 export interface Sample {
   readonly what: string;
@@ -13,6 +14,8 @@ export interface Sample {
   /** Postern's decision, and the rule that decided where it matters which. */
   readonly verdict: 'pass' | 'reject' | 'defer';
   readonly rule?: string;
+  /** Where a message that is taken arrives: at the servers of these routes, or "here", as it does without rules. */
+  readonly at?: readonly string[];
   /** What the message must show where it arrives. */
   readonly arrived?: (message: Arrived) => Shown;
 }
@@ -34,7 +37,10 @@ export const signingDomain = 'example.com';
 
 export const accounts = { 'anna@example.net': 'correct horse' };
 
-export const ownDomains = ['example.com', 'example.org', 'example.net'];
+export const ownDomains = ['example.com', 'example.org', 'example.net', 'team.example'];
+
+/** The routes; each gets a server of its own. */
+export const routes = ['archive', 'dlp'];
 
 /** The smtpd services that samples need beside "smtp" and "submission". */
 export const services = (policy: string): Record<string, ServiceOverrides> => ({
@@ -46,10 +52,13 @@ export const services = (policy: string): Record<string, ServiceOverrides> => ({
 });
 
 /** Text, not an object: the comments are for whoever edits the file while it runs. */
-export const settings = `version: 1
+export const settings = ({ archive, dlp }: RouteLines): string => `version: 1
 organizations:
   acme:
     primaryDomain: example.com
+    routes:
+      archive: ${archive}
+      dlp: ${dlp}
     domains:
       example.com:
         blockedIps:
@@ -63,6 +72,11 @@ organizations:
           enabled: true
           ips: [198.51.100.10]
           onlyFromGateway: true
+      team.example:
+        inboundRouting:
+          - { mail: [external], route: archive, alsoSave: true } # internal mail stays here
+        outboundRouting:
+          - { mail: [external], action: change, route: dlp }
 `;
 
 const from = 'news@sender.example';
@@ -78,6 +92,13 @@ const showNoDkim = (message: Arrived): Shown => {
 const showMark = ({ header }: Arrived): Shown => {
   const isGone = !/^X-Postern-/im.test(header);
   return { text: `X-Postern-Spam-Filter: ${isGone ? 'taken out' : 'STILL THERE'}`, asExpected: isGone };
+};
+const showRouteMark = ({ header }: Arrived): Shown => {
+  const isThere = /^X-Postern-Route: /im.test(header);
+  return {
+    text: `X-Postern-Route: ${isThere ? 'there, so it is never sent to this route again' : 'MISSING'}`,
+    asExpected: isThere,
+  };
 };
 const signedIn = { name: 'anna@example.net', password: accounts['anna@example.net'] };
 
@@ -164,6 +185,29 @@ export const samples: readonly Sample[] = [
     reply: '250 ',
     verdict: 'pass',
     arrived: showMark,
+  },
+  {
+    what: 'from outside: saved here, and a copy to a route',
+    attempt: { client: '192.0.2.1', sender: from, recipient: 'bob@team.example' },
+    reply: '250 ',
+    verdict: 'pass',
+    at: ['archive', 'here'],
+    arrived: showRouteMark,
+  },
+  {
+    what: 'inside the same domain: stays here',
+    attempt: { sender: 'carol@team.example', recipient: 'bob@team.example' },
+    reply: '250 ',
+    verdict: 'pass',
+    at: ['here'],
+  },
+  {
+    what: 'our mail to the world goes through a route',
+    attempt: { sender: 'bob@team.example', recipient: 'bob@elsewhere.example' },
+    reply: '250 ',
+    verdict: 'pass',
+    at: ['dlp'],
+    arrived: showRouteMark,
   },
   {
     what: 'allowed client, foreign recipient: no relay',

@@ -72,11 +72,12 @@ async function isMasterRunning(queueDirectory: string): Promise<boolean | null> 
   try {
     const pid = Number((await readFile(join(queueDirectory, 'pid', 'master.pid'), 'utf8')).trim());
     if (!Number.isInteger(pid) || pid <= 1) return false;
-    process.kill(pid, 0);
     // Another process may have this number since; a dead one keeps it until its parent looks, in a container perhaps never.
+    const status = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
+    if (status !== null) return /^\d+ \(master\) [^ZX]/.test(status);
     // Without /proc the number must do.
-    const status = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '0 (master) ?');
-    return /^\d+ \(master\) [^ZX]/.test(status);
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EACCES') return null;

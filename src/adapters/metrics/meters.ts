@@ -4,13 +4,13 @@
  * Source: Prometheus text format 0.0.4.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Clock, DecisionLabels, Door, Meters, SnapshotState } from '../../services/index.ts';
+import type { Clock, DecisionLabels, Door, HistoryMeters, Meters, SnapshotState } from '../../services/index.ts';
 
 /** A page of metrics. */
 export type MetricsPage = { readonly contentType: string; readonly body: string };
 
 /** Meters that can be shown. */
-export type PrometheusMeters = Meters & { render(): Promise<MetricsPage> };
+export type PrometheusMeters = Meters & HistoryMeters & { render(): Promise<MetricsPage> };
 
 /** How many own domains keep their name; the later ones are counted as `other`. */
 const MAX_DOMAINS = 200;
@@ -44,6 +44,7 @@ export function createMeters(clock: Clock): PrometheusMeters {
     countOverlong: overlongCounter(registry),
     setKeys: keyGauge(registry),
     setMaps: mapGauge(registry),
+    countHistoryDropped: historyCounter(registry),
     ...doorMeters(registry),
     setSnapshot,
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
@@ -153,6 +154,19 @@ function keyGauge(registry: Registry): Meters['setKeys'] {
   });
   return (states) => {
     for (const [state, count] of Object.entries(states)) gauge.set({ state }, count);
+  };
+}
+
+function historyCounter(registry: Registry): HistoryMeters['countHistoryDropped'] {
+  const lost = new Counter({
+    name: 'postern_history_dropped_total',
+    help: 'Decisions that history lost, by why; the answers were given all the same.',
+    labelNames: ['why'] as const,
+    registers: [registry],
+  });
+  for (const why of ['queue_full', 'not_written', 'not_made']) lost.inc({ why }, 0);
+  return (decisions, why) => {
+    lost.inc({ why }, decisions);
   };
 }
 

@@ -3,7 +3,7 @@
  * Source: Postfix MILTER_README (macros), libmilter (state table).
  */
 import type { EnvelopeRecipient } from '../../answers/index.ts';
-import { parseAddress, parseClientAddress, type Address } from '../../mail/index.ts';
+import { parseAddress, parseClientAddress, withoutSourceRoute, type Address } from '../../mail/index.ts';
 import type { Client, HeaderField, MessageTransaction } from '../../decide/index.ts';
 import { authorOf } from '../../services/index.ts';
 import { macro, type MilterEvent } from '../../wire/milter/index.ts';
@@ -66,7 +66,9 @@ export class MilterTransaction {
   recipient(event: EventOf<'rcpt'>): void {
     const address = event.isRejected ? null : parseAddress(asText(event.recipient));
     if (address === null) return;
-    const { recipient: exact, args: parameters } = event;
+    const { recipient, args: parameters } = event;
+    // Postfix keeps the address without it, and would find nothing to delete.
+    const exact = withoutSourceRoute(recipient);
     this.#recipients.push({ address, resolved: resolvedOf(event), exact, parameters });
   }
 

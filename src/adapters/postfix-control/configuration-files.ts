@@ -65,6 +65,9 @@ async function replaceFile(path: string, before: string, after: string): Promise
       const made = await handle.stat();
       if (made.uid !== uid || made.gid !== gid) await chown(aside, uid, gid);
       await handle.chmod(mode & 0o7777);
+      // Postfix's programs wait, each for seconds, for a main.cf that was changed just now to settle; this one is whole.
+      const settled = new Date(Date.now() - 5_000);
+      await handle.utimes(settled, settled);
       await handle.sync();
     } finally {
       await handle.close();

@@ -2,8 +2,9 @@
  * What the Postfix at hand says of itself: read with postconf(1), never changed here.
  * Source: postconf(1), postconf(5), master(5).
  */
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { parseIpAddress, parseIpRange, type IpAddress, type IpRange } from '../../mail/index.ts';
 import { PosternError } from '../../services/index.ts';
 import type { SmtpdListener } from '../../snapshot/index.ts';
@@ -53,6 +54,8 @@ const PARAMETERS = [
  * no main.cf. Errors: PosternError with what postconf says where the configuration is broken.
  */
 export async function readPostfix(configDirectory: string): Promise<PostfixFacts | null> {
+  // Asked first: without the file every postconf sleeps for a second before it says so.
+  if (!(await isPresent(join(configDirectory, 'main.cf')))) return null;
   // All at once: postconf waits for a second where main.cf was changed just now.
   const [main, values, serviceLines, optionLines] = await Promise.all([
     readSettings(configDirectory, ['-n']),
@@ -189,3 +192,10 @@ async function readOrigin(value: string): Promise<string> {
   const text = await readFile(value, 'utf8').catch(() => '');
   return text.split('\n')[0]?.trim() ?? '';
 }
+
+/** Whether a file is there; one that may not be looked at counts as there, and the commands say why it cannot be read. */
+const isPresent = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    (error: unknown) => (error as NodeJS.ErrnoException).code !== 'ENOENT',
+  );

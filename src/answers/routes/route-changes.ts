@@ -21,9 +21,10 @@ export function renderRouteChanges(
   const added = new Map<string, Modification>();
   const removed = new Map<string, Modification>();
   const add = (delivery: RouteDelivery, args: readonly string[]): void => {
-    const recipient = encodedFor(snapshot, delivery);
-    const key = `${delivery.route} ${recipient}`;
-    if (!added.has(key)) added.set(key, { kind: 'addRecipient', recipient, args });
+    const { localPart, domain } = delivery.mailbox;
+    // The case of a domain makes no other mailbox; that of a local-part may.
+    const key = JSON.stringify([delivery.route, localPart, domain.toLowerCase()]);
+    if (!added.has(key)) added.set(key, { kind: 'addRecipient', recipient: encodedFor(snapshot, delivery), args });
   };
   recipients.forEach((recipient, index) => {
     const routed = routing.recipients[index];

@@ -5,7 +5,7 @@
  */
 import { decodeRules, decodeSamples } from '../../mail/index.ts';
 import { ROUTE_FIELD } from '../../decide/index.ts';
-import { plainRule, type KnownRoute, type Route, type Snapshot } from '../../snapshot/index.ts';
+import { plainRule, type KnownRoute, type Route, type RouteId, type Snapshot } from '../../snapshot/index.ts';
 import { encodeTransport, escapeRegexp, type MapFile, type TableEntry } from '../../wire/postfix-map/index.ts';
 import { nexthopOf } from './nexthop.ts';
 
@@ -47,13 +47,12 @@ export function knownRoutes({ routes, installation }: Snapshot): Known[] {
 
 function transportEntries(snapshot: Snapshot, known: readonly Known[]): TableEntry[] {
   const { internalDomain } = snapshot.host;
-  const lines = new Map(
-    known.map(({ route, known: { service } }) => [route.id, encodeTransport({ ...route, service })]),
-  );
-  const labels = known.map(({ route, known: { label } }): TableEntry => ({
-    key: `${label}.${internalDomain}`,
-    value: lines.get(route.id) ?? NO_ROUTE,
-  }));
+  const lines = new Map<RouteId, string>();
+  const labels = known.map(({ route, known: { label, service } }): TableEntry => {
+    const value = encodeTransport({ ...route, service });
+    lines.set(route.id, value);
+    return { key: `${label}.${internalDomain}`, value };
+  });
   const own = [...snapshot.domains.values()].flatMap(({ domain, inboundRoutes, enforcement }): TableEntry[] => {
     const rule = plainRule(inboundRoutes, enforcement);
     // A route without a number leads nowhere yet, and mail for it waits rather than be delivered here.

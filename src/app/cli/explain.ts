@@ -120,32 +120,50 @@ function recipientOf(text: string): Address {
 }
 
 function describe(answer: Explanation): string {
-  const lines = [
-    `client   ${answer.trueClient ?? 'not known from the envelope'}, ${answer.trusted ? 'trusted' : 'not trusted'}`,
+  const client = answer.trueClient ?? 'not known from the envelope';
+  return [
+    `client   ${client}, ${answer.trusted ? 'trusted' : 'not trusted'}`,
     `settings ${answer.revision}`,
-  ];
-  for (const recipient of answer.recipients) {
-    lines.push(
+    ...answer.recipients.flatMap((recipient) => ['', ...describeRecipient(recipient, answer)]),
+    ...answer.tls.flatMap(({ nexthop, policy }) => [
       '',
-      `${recipient.address}: ${recipient.verdict}${recipient.reply === null ? '' : ` with "${recipient.reply}"`} (${recipient.mail} mail)`,
-    );
-    if (recipient.observed)
-      lines.push(`  only observed: would be ${recipient.observed.verdict} with "${recipient.observed.reply ?? ''}"`);
-    for (const reason of answer.reasons.filter((one) => one.recipient === recipient.address)) {
-      const where = reason.setting === null ? '' : `  [${reason.setting}]`;
-      lines.push(`  ${reason.considered ? '-' : '.'} ${reason.rule.padEnd(15)} ${reason.text}${where}`);
-    }
-  }
-  for (const { nexthop, policy } of answer.tls)
-    lines.push('', `to ${nexthop}: ${policy === null ? "no TLS policy; Postfix's own level" : policy}`);
-  const { verdict, reply, signatures, added, removed, bypassSpamFilter } = answer.message;
-  for (const reason of answer.reasons.filter((one) => one.recipient === null))
-    lines.push('', `message: ${reason.text}`);
-  if (reply !== null) lines.push(`  ${verdict} with "${reply}"`);
-  for (const { domain, selector, algorithm } of signatures)
-    lines.push(`  signed   d=${domain} s=${selector} a=${algorithm}`);
-  for (const field of removed) lines.push(`  removed  ${printable(field)}`);
-  for (const field of added) lines.push(`  added    ${printable(field)}`);
-  if (bypassSpamFilter) lines.push('', 'later spam filters are not wanted for this message');
-  return lines.join('\n');
+      `to ${nexthop}: ${policy ?? "no TLS policy; Postfix's own level"}`,
+    ]),
+    ...describeMessage(answer),
+  ].join('\n');
+}
+
+function describeRecipient(
+  { address, verdict, reply, mail, deliveries, observed }: Explanation['recipients'][number],
+  { reasons }: Explanation,
+): string[] {
+  const isRouted = deliveries.some(({ to }) => to !== 'here');
+  return [
+    `${address}: ${verdict}${reply === null ? '' : ` with "${reply}"`} (${mail} mail)`,
+    ...(observed ? [`  only observed: would be ${observed.verdict} with "${observed.reply ?? ''}"`] : []),
+    ...(isRouted ? deliveries : []).map(
+      ({ to, recipient, bounces }) => `  -> ${to} (${recipient})${bounces ? '' : ', a failure there makes no bounce'}`,
+    ),
+    ...reasons
+      .filter((reason) => reason.recipient === address)
+      .map(({ considered, rule, text, setting }) => {
+        const where = setting === null ? '' : `  [${setting}]`;
+        return `  ${considered ? '-' : '.'} ${rule.padEnd(15)} ${text}${where}`;
+      }),
+  ];
+}
+
+function describeMessage({ message, reasons }: Explanation): string[] {
+  const { verdict, reply, signatures, added, removed, bypassSpamFilter } = message;
+  const why = reasons.filter(({ recipient }) => recipient === null).flatMap(({ text }) => ['', `message: ${text}`]);
+  const remark = bypassSpamFilter ? ['', 'later spam filters are not wanted for this message'] : [];
+  // What is not taken is not changed either.
+  if (reply !== null) return ['', `message: ${verdict} with "${reply}"`, ...why, ...remark];
+  return [
+    ...why,
+    ...signatures.map(({ domain, selector, algorithm }) => `  signed   d=${domain} s=${selector} a=${algorithm}`),
+    ...removed.map((field) => `  removed  ${printable(field)}`),
+    ...added.map((field) => `  added    ${printable(field)}`),
+    ...remark,
+  ];
 }

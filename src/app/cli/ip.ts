@@ -3,7 +3,7 @@ import { text as textOf } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { editSettingsFile, type ListEdit } from '../../adapters/store-embedded/index.ts';
 import { parseDomain, parseIpListInput, warnAboutRange, type IpListEntry } from '../../mail/index.ts';
-import { PosternError, type Loaded, type SettingsStore } from '../../services/index.ts';
+import { PosternError, type EntryHits, type Loaded, type SettingsStore } from '../../services/index.ts';
 import {
   characterCount,
   identityOf,
@@ -14,11 +14,12 @@ import {
   type OwnDomain,
 } from '../../settings/index.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
+import { byLastHit, hitsText, readHits } from './ip-hits.ts';
 import { loadGood } from './load.ts';
 import { complain, EXIT, say, sayJson, table, UsageError } from './output.ts';
 
 type ListName = 'allowedIps' | 'blockedIps';
-type Options = { config?: string; json?: true; note?: string; expires?: string };
+type Options = { config?: string; json?: true; note?: string; expires?: string; sort?: string };
 
 /** Adds `ip list`, `ip add` and `ip remove`. */
 export function addIp(program: Command): void {
@@ -28,9 +29,10 @@ export function addIp(program: Command): void {
     .description('Allowed and blocked IPs of an own domain.');
   const list = '<allow|block>';
   ip.command('list')
-    .summary('the entries with notes and expiry')
+    .summary('the entries with notes, expiry and hits')
     .argument(list, 'which list')
     .argument('<domain>', 'the own domain')
+    .option('--sort <order>', '"file" (the order of the settings) or "recent" (the last hit first)', 'file')
     .option('--json', 'the answer as JSON')
     .action((which: string, domain: string, _: unknown, command: Command) =>
       listEntries(which, domain, command.optsWithGlobals()),
@@ -62,22 +64,51 @@ export function addIp(program: Command): void {
 
 async function listEntries(which: string, domain: string, options: Options): Promise<void> {
   const key = listName(which);
+  const isRecent = options.sort === 'recent';
+  if (!isRecent && options.sort !== 'file') {
+    throw new UsageError(`--sort "${options.sort ?? ''}" is no order; write file or recent`);
+  }
   const workspace = await openWorkspace(options.config);
   const loaded = await loadGood(workspace.store, workspace);
   if (loaded === null) return;
-  const rows = findOwn(loaded, domain)[key].map((entry) => ({ entry, expiry: expiryOf(entry) }));
-  const nameOf = (entry: IpEntry): string => (entry.kind === 'range' ? entry.range.text : `file ${entry.file}`);
-  if (options.json) {
-    sayJson(rows.map(({ entry, expiry }) => ({ entry: nameOf(entry), note: entry.note, ...expiry })));
-  } else if (rows.length > 0) {
-    const until = ({ expiry }: (typeof rows)[number]): string =>
+  const own = findOwn(loaded, domain);
+  const list = key === 'allowedIps' ? 'allow' : 'block';
+  const hits = await readHits(workspace.operator.state, own.domain, list, isRecent);
+  const rows = own[key].map((entry): Listed => {
+    const name = identityOf(entry);
+    return { name, note: entry.note, expiry: expiryOf(entry), hits: hits.get(name) };
+  });
+  if (isRecent) rows.sort(byLastHit);
+  if (options.json) sayJson(rows.map(jsonOf));
+  else if (rows.length > 0) {
+    const until = ({ expiry }: Listed): string =>
       expiry === null ? '' : `${expiry.isExpired ? 'expired' : 'until'} ${expiry.expires}`;
-    say(table(rows.map((row) => [nameOf(row.entry), until(row), row.entry.note ?? ''])));
+    // Where nothing was ever met there is nothing to compare with.
+    const met = (row: Listed): string => (hits.size === 0 ? '' : hitsText(row.hits));
+    say(table(rows.map((row) => [row.name, until(row), met(row), row.note ?? ''])));
   }
 }
 
+type Expiry = { readonly expires: string; readonly isExpired: boolean };
+
+type Listed = {
+  readonly name: string;
+  readonly note: string | undefined;
+  readonly expiry: Expiry | null;
+  readonly hits: EntryHits | undefined;
+};
+
+const jsonOf = ({ name, note, expiry, hits }: Listed): object => ({
+  entry: name,
+  note,
+  ...expiry,
+  ...(hits !== undefined && {
+    hits: { ...hits, lastAt: new Date(hits.lastAt).toISOString() },
+  }),
+});
+
 /** When an entry stops acting; null where it never does. */
-function expiryOf(entry: IpEntry): { readonly expires: string; readonly isExpired: boolean } | null {
+function expiryOf(entry: IpEntry): Expiry | null {
   if (entry.kind !== 'range' || entry.expiresAt === undefined) return null;
   return { expires: new Date(entry.expiresAt).toISOString(), isExpired: entry.expiresAt <= Date.now() };
 }

@@ -10,6 +10,8 @@ import {
   NO_NEEDS,
   PARAMETERS_WITH_DEFAULTS,
   planPostfix,
+  renderRouteMaps,
+  ROUTE_TABLES,
   routeNeeds,
   settlePlan,
   takeBackRecord,
@@ -70,40 +72,51 @@ export function postfixOf({ postfix, operator }: Workspace): PostfixFacts {
   );
 }
 
-/**
- * What the settings ask of Postfix beyond the doors. Routes get their numbers from a serving Postern, which writes the
- * tables too: before it has, there is nothing to tell Postfix of them.
- */
-async function needsOf(workspace: Workspace, snapshot: Snapshot, endpoints: DoorEndpoints): Promise<PostfixNeeds> {
-  const needs = { ...NO_NEEDS, tlsPolicies: snapshot.tlsAgreed.size > 0 };
-  const book = snapshot.routes.size === 0 ? null : await createRouteRegistry(workspace.operator.state).read();
-  if (book === null) return needs;
+/** The settings with the routes that have a number; null where none has. A serving Postern numbers them. */
+async function routedOf({ operator }: Workspace, snapshot: Snapshot): Promise<Snapshot | null> {
+  const book = snapshot.routes.size === 0 ? null : await createRouteRegistry(operator.state).read();
+  if (book === null) return null;
   const routes = knownRoutesOf(snapshot, book, () => true);
-  const routed = withInstallation(snapshot, { routes, isAsked: true, isLive: true });
-  return { ...needs, ...routeNeeds(routed, await tableNamesOf(workspace), endpoints) };
+  return withInstallation(snapshot, { routes, isAsked: true, isLive: true });
+}
+
+/** What the settings ask of Postfix beyond the doors. Of routes without a number there is nothing to tell it. */
+async function needsOf(
+  workspace: Workspace,
+  snapshot: Snapshot,
+  routed: Snapshot | null,
+  endpoints: DoorEndpoints,
+): Promise<PostfixNeeds> {
+  const needs = { ...NO_NEEDS, tlsPolicies: snapshot.tlsAgreed.size > 0 };
+  return routed === null ? needs : { ...needs, ...routeNeeds(routed, await tableNamesOf(workspace), endpoints) };
 }
 
 const SERVE_FIRST = 'start it, and try again when it is ready:';
 
-/** Whether the tables are there that the lines would name: Postfix stops taking mail where one cannot be read. */
+/** Whether the tables are there that the lines would name: Postfix takes or sends no mail where one cannot be read. */
 async function routeFaultsOf(
   workspace: Workspace,
   snapshot: Snapshot,
-  main: PostfixPlan['main'],
+  routed: Snapshot | null,
 ): Promise<readonly Advice[]> {
   const fault = (text: string): Advice[] => [{ severity: 'error', text, line: 'postern serve' }];
-  const book = snapshot.routes.size === 0 ? null : await createRouteRegistry(workspace.operator.state).read();
-  const unknown = [...snapshot.routes.keys()].filter((id) => book?.numbers.has(id) !== true);
+  const unknown = [...snapshot.routes.keys()].filter((id) => routed?.installation.routes.has(id) !== true);
   if (unknown.length > 0) {
-    return fault(
-      `a serving Postern gives routes their numbers, and ${unknown.join(', ')} has none yet; ${SERVE_FIRST}`,
-    );
+    const which = `${unknown.join(', ')} ${unknown.length === 1 ? 'has' : 'have'} none yet`;
+    return fault(`a serving Postern gives routes their numbers, and ${which}; ${SERVE_FIRST}`);
   }
-  const transport = main.find(({ name }) => name === 'transport_maps')?.items[0];
-  if (transport === undefined || workspace.postfix === null) return [];
-  const { configDirectory } = workspace.operator.postfix;
-  const why = await faultOfTable(configDirectory, transport, fallbackKey(snapshot));
-  return why === null ? [] : fault(`${transport} cannot be used (${why}); a serving Postern writes it; ${SERVE_FIRST}`);
+  const { postfix, operator } = workspace;
+  if (routed === null || postfix === null) return [];
+  const tableOf = await tableNamesOf(workspace);
+  for (const { name, kind, samples, entries } of renderRouteMaps(routed, postfix.hostname)) {
+    const known = samples?.[0]?.key ?? entries[0]?.key;
+    const key = name === ROUTE_TABLES.transport ? fallbackKey(routed) : known;
+    if (key === undefined) continue;
+    const table = tableOf(name, kind);
+    const why = await faultOfTable(operator.postfix.configDirectory, table, key);
+    if (why !== null) return fault(`${table} cannot be used (${why}); a serving Postern writes it; ${SERVE_FIRST}`);
+  }
+  return [];
 }
 
 const NO_TEXTS: ConfigurationTexts = { main: '', master: '' };
@@ -129,15 +142,16 @@ export async function prepare(workspace: Workspace, options: PostfixOptions): Pr
   const isThere = (service: string): boolean => view.services.some(({ id }) => id === service);
   const endpoints = endpointsOf(workspace);
   const services = [...(options.service ?? []), ...(record?.services.filter(isThere) ?? [])];
+  const routed = await routedOf(workspace, snapshot);
   const plan = planPostfix(
     view,
     endpoints,
     { services, reinjectionServices: operator.reinjectionServices },
-    await needsOf(workspace, snapshot, endpoints),
+    await needsOf(workspace, snapshot, routed, endpoints),
   );
   refuseUnfit(plan, configDirectory);
   const settled = settlePlan(texts, plan, record, configDirectory);
-  const routeFaults = await routeFaultsOf(workspace, snapshot, plan.main);
+  const routeFaults = await routeFaultsOf(workspace, snapshot, routed);
   return { snapshot, endpoints, texts, record, view, plan, settled, routeFaults };
 }
 

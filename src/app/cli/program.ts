@@ -5,6 +5,7 @@ import { PosternError } from '../../services/index.ts';
 import { addCheck } from './check.ts';
 import { addDkim } from './dkim.ts';
 import { addExplain } from './explain.ts';
+import { addHistory } from './history.ts';
 import { addInit } from './init.ts';
 import { addIp } from './ip.ts';
 import { complain, EXIT, UsageError } from './output.ts';
@@ -18,7 +19,7 @@ function createProgram(version: string): Command {
     .version(version, '-V, --version')
     .helpOption('-h, --help', 'show this help')
     .showHelpAfterError('("postern --help" shows the commands)');
-  for (const add of [addInit, addServe, addCheck, addExplain, addPostfix, addIp, addDkim]) add(program);
+  for (const add of [addInit, addServe, addCheck, addExplain, addPostfix, addIp, addDkim, addHistory]) add(program);
   for (const command of [program, ...everyCommand(program)]) {
     command.option(
       '-c, --config <file>',

@@ -10,13 +10,12 @@ import type { HostPolicy } from '../../snapshot/index.ts';
 import type { Reason, RecipientDecision, Verdict } from '../decision.ts';
 import type { HeaderField } from '../facts.ts';
 import { reason } from './finding.ts';
-import { ROUTE_FIELD } from './routing.ts';
+import { isRouteField } from './routing.ts';
 
 /** The field that tells later filters not to judge a message. */
 const BYPASS_FIELD = 'X-Postern-Spam-Filter';
 const RESULTS_FIELD = 'Authentication-Results';
 const RESULTS_NAME = RESULTS_FIELD.toLowerCase();
-const ROUTE_NAME = ROUTE_FIELD.toLowerCase();
 
 /**
  * How many fields are taken out of one message. Postfix looks for each from the top of its queue file, so that the work
@@ -52,8 +51,8 @@ export type Marks = {
 const PASS: Verdict = { kind: 'pass' };
 
 /** A mark that only we can have made. */
-const isRouteMark = ({ name, value }: HeaderField, marks: ReadonlySet<string>): boolean =>
-  name.toLowerCase() === ROUTE_NAME && marks.has(value.trim());
+const isRouteMark = (field: HeaderField, marks: ReadonlySet<string>): boolean =>
+  isRouteField(field) && marks.has(field.value.trim());
 
 /** Decides the marks of one message. */
 export function decideMarks(input: MarksInput): Marks {

@@ -7,6 +7,8 @@ import { Buffer } from 'node:buffer';
 import { PeerProtocolError } from './errors.ts';
 
 const LENGTH_BYTES = 4;
+/** The length and the code. */
+const HEAD_BYTES = 5;
 const NOTHING = Buffer.alloc(0);
 
 /** The greatest length field accepted: 1 MiB of payload and the code. The largest body chunk there is has one octet less. */
@@ -20,10 +22,14 @@ export type Packet = {
   readonly end: number;
   /** Octets of the connection before this packet. */
   readonly offset: number;
+  /** Whether this is a later part of a packet that is given in parts. */
+  readonly isContinued: boolean;
 };
 
 /**
  * Reader of one connection: `push` a chunk, then call `next` until it gives undefined.
+ * Packets of the code `inParts` are not put together: each part is given as it comes, as a packet of its own without a
+ * copy; the first has at least one octet of payload, unless the whole packet has none.
  * Errors: none are thrown; `next` gives a PeerProtocolError `packet-empty` (length 0) or `packet-too-long`, and then the
  * reader is of no more use: nobody knows where the next packet begins.
  */
@@ -35,6 +41,12 @@ export class PacketReader {
   #held: Buffer = NOTHING;
   #heldLength = 0;
   #offset = 0;
+  /** The code of packets given in parts, if any. May be set between two calls of `next`. */
+  inParts: number | undefined;
+  /** Of the packet that is being given in parts: octets that it still lacks, its code, and where it began. */
+  #lacking = 0;
+  #partsCode = 0;
+  #partsOffset = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -45,6 +57,11 @@ export class PacketReader {
     return this.#heldLength;
   }
 
+  /** Whether a packet has begun and its rest has not come. */
+  get isInsidePacket(): boolean {
+    return this.#heldLength > 0 || this.#lacking > 0;
+  }
+
   /** Takes a chunk; the one before it must have been read to its end. */
   push(chunk: Uint8Array): void {
     this.#chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -53,6 +70,7 @@ export class PacketReader {
 
   /** The next packet, the fault in its place, or undefined where the rest has not come. */
   next(): Packet | PeerProtocolError | undefined {
+    if (this.#lacking > 0) return this.#nextPart(true);
     if (this.#heldLength > 0) return this.#nextHeld();
     const left = this.#chunk.length - this.#at;
     if (left < LENGTH_BYTES) {
@@ -63,6 +81,10 @@ export class PacketReader {
     if (length === 0 || length > this.#maxBytes) return this.#fail(length);
     const whole = LENGTH_BYTES + length;
     if (left < whole) {
+      if (left > HEAD_BYTES && this.#chunk.readUInt8(this.#at + LENGTH_BYTES) === this.inParts) {
+        this.#at += HEAD_BYTES;
+        return this.#beginParts(this.inParts, length - 1);
+      }
       this.#hold(left, whole);
       return undefined;
     }
@@ -79,6 +101,12 @@ export class PacketReader {
     const length = this.#held.readUInt32BE(0);
     if (length === 0 || length > this.#maxBytes) return this.#fail(length);
     const whole = LENGTH_BYTES + length;
+    if (this.#heldLength < HEAD_BYTES) this.#hold(HEAD_BYTES - this.#heldLength, whole);
+    if (this.#heldLength === HEAD_BYTES && length > 1 && this.#held.readUInt8(LENGTH_BYTES) === this.inParts) {
+      if (this.#at === this.#chunk.length) return undefined;
+      this.#release();
+      return this.#beginParts(this.inParts, length - 1);
+    }
     this.#hold(whole - this.#heldLength, whole);
     if (this.#heldLength < whole) return undefined;
     const packet = this.#packet(this.#held, 0, whole);
@@ -86,10 +114,37 @@ export class PacketReader {
     return packet;
   }
 
+  #beginParts(code: number, payload: number): Packet | undefined {
+    this.#partsCode = code;
+    this.#lacking = payload;
+    this.#partsOffset = this.#offset;
+    this.#offset += HEAD_BYTES + payload;
+    return this.#nextPart(false);
+  }
+
+  #nextPart(isContinued: boolean): Packet | undefined {
+    const start = this.#at;
+    const end = Math.min(this.#chunk.length, start + this.#lacking);
+    if (end === start) {
+      this.push(NOTHING);
+      return undefined;
+    }
+    this.#at = end;
+    this.#lacking -= end - start;
+    return { code: this.#partsCode, bytes: this.#chunk, start, end, offset: this.#partsOffset, isContinued };
+  }
+
   #packet(bytes: Buffer, at: number, whole: number): Packet {
     const offset = this.#offset;
     this.#offset += whole;
-    return { code: bytes.readUInt8(at + 4), bytes, start: at + 5, end: at + whole, offset };
+    return {
+      code: bytes.readUInt8(at + 4),
+      bytes,
+      start: at + HEAD_BYTES,
+      end: at + whole,
+      offset,
+      isContinued: false,
+    };
   }
 
   /** Moves up to `count` octets from the chunk. Memory grows with what has come: a length field alone costs nothing. */

@@ -32,6 +32,11 @@ export type MilterSessionOptions = {
   readonly wanted: MilterWants;
   readonly answers?: ReadonlySet<AnswerableEvent>;
   readonly maxPacketBytes?: number;
+  /**
+   * Where silence was agreed for BODY, give its octets as they come: one packet may become several `body` events, cut
+   * anywhere. Nothing of a body is then kept or copied. Off when absent.
+   */
+  readonly streamsBody?: boolean;
 };
 
 const NO_MESSAGE = 0;
@@ -51,12 +56,15 @@ export class MilterSession {
   readonly #lists: string;
   readonly #maxPacketBytes: number;
   readonly #packets: PacketReader;
+  readonly #streamsBody: boolean;
   readonly #macros = new MacroLevels();
   #negotiated: Negotiated | undefined;
   #owes: readonly boolean[] = [];
   #isConnected = false;
   /** The level of the message's last command, or NO_MESSAGE. */
   #stage: number = NO_MESSAGE;
+  /** The macros of a body packet that comes in parts; null where it is ignored. */
+  #partMacros: Macros | null = null;
   /** The levels of the commands not yet answered, in order. */
   readonly #owed: number[] = [];
   #hasEnded = false;
@@ -67,6 +75,7 @@ export class MilterSession {
     this.#lists = encodeMacroLists(options.wanted.macros);
     this.#maxPacketBytes = options.maxPacketBytes ?? maxPacketBytes;
     this.#packets = new PacketReader(this.#maxPacketBytes);
+    this.#streamsBody = options.streamsBody === true;
   }
 
   /** Octets kept of an unfinished packet; never above the limit and four. */
@@ -76,7 +85,7 @@ export class MilterSession {
 
   /** Whether no part of a packet waits for its rest, no message is open and no reply is owed. */
   get isIdle(): boolean {
-    return this.bufferedBytes === 0 && this.#stage === NO_MESSAGE && this.#owed.length === 0;
+    return !this.#packets.isInsidePacket && this.#stage === NO_MESSAGE && this.#owed.length === 0;
   }
 
   /**
@@ -129,6 +138,10 @@ export class MilterSession {
 
   #take(packet: Packet, events: MilterEvent[]): void {
     const { code } = packet;
+    if (packet.isContinued) {
+      if (this.#partMacros !== null) events.push(bodyPart(packet, this.#partMacros));
+      return;
+    }
     if (code === SMFIC.OPTNEG) {
       this.#negotiate(packet, events);
       return;
@@ -179,6 +192,7 @@ export class MilterSession {
     }
     this.#negotiated = agreed;
     this.#owes = replyTable(agreed.protocol);
+    if (this.#streamsBody && this.#owes[level.body] === false) this.#packets.inParts = SMFIC.BODY;
     events.push({
       kind: 'negotiated',
       answer: encodeNegotiated(agreed, this.#lists),
@@ -210,16 +224,18 @@ export class MilterSession {
       return;
     }
     if (!this.#enter(at, negotiated, events)) {
+      this.#partMacros = null;
       this.#macros.endMessage();
       notice(events, 'out-of-order', `${command.kind} out of order is ignored`);
       return;
     }
     const macros = this.#macros.enter(at);
+    this.#partMacros = macros;
     const owesReply = this.#owes[at] === true;
     if (owesReply) this.#owed.push(at);
     if (at === level.endOfMessage) {
       if (packet.end > packet.start) {
-        events.push({ kind: 'body', chunk: packet.bytes.subarray(packet.start, packet.end), owesReply: false, macros });
+        events.push(bodyPart(packet, macros));
       }
       this.#stage = NO_MESSAGE;
       this.#macros.endMessage();
@@ -269,6 +285,10 @@ export class MilterSession {
     this.#hasEnded = true;
     events.push({ kind: 'fault', error, owesReply: false });
   }
+}
+
+function bodyPart({ bytes, start, end }: Packet, macros: Macros): MilterEvent {
+  return { kind: 'body', chunk: bytes.subarray(start, end), owesReply: false, macros };
 }
 
 function notice(events: MilterEvent[], code: NoticeCode, message: string): void {

@@ -1,14 +1,14 @@
 /**
  * The text that postmap(1) makes an indexed table of, and that a texthash table is: one `key value` a line.
  * Never writes a line that means something else than its entry: no continuation, no comment, no catch-all.
- * Source: Postfix postmap(1), "TABLE FORMAT"; transport(5).
+ * Source: Postfix postmap(1), "TABLE FORMAT"; transport(5), postconf(5).
  */
 import { encodeLines, textFault, valueFault, type TableEntry } from './entry.ts';
 
 /**
  * The table, one line an entry in the order given; the empty text for no entries, which is a valid table.
  * Keys are lower case, because Postfix folds the keys that it looks up. A value holds a space only as the text of the
- * services `retry` and `error`.
+ * services `retry` and `error`, and before the names that a TLS policy asks of a certificate.
  * Errors: LocalProtocolError for an entry that cannot stand in a table as it is, and for a key that comes twice.
  */
 export function encodeIndexedTable(entries: readonly TableEntry[]): string {
@@ -36,8 +36,11 @@ function keyFault(key: string): string | null {
   return key === '*' ? 'the key is a catch-all' : null;
 }
 
+/** Source: error(8), postconf(5) smtp_tls_policy_maps. */
+const WITH_SPACE = /^(?:(?:retry|error):[^ ]|(?:verify|secure) match=[^ ]+$)/;
+
 function indexedValueFault(value: string): string | null {
   const fault = valueFault(value);
   if (fault !== null) return `the value ${fault}`;
-  return value.includes(' ') && !/^(?:retry|error):[^ ]/.test(value) ? 'the value holds a space' : null;
+  return value.includes(' ') && !WITH_SPACE.test(value) ? 'the value holds a space' : null;
 }

@@ -5,16 +5,29 @@
  *   settings     a settings.yaml, whole
  *   keys         active keys: selectors by domain (Ed25519 where they begin with "ed", else RSA)
  *   trustedNetworks, reinjectionServices     what stands around the settings, where it matters
- *   transaction  client (an address, local or unknown), user, daemon, sender (<> for a bounce), recipients, at
- *   headers      the lines of the header, in order; the name of Authentication-Results is mx.example.com
+ *   installed    what Postfix knows of the routes: isAsked, isLive, and the routes that have a service (installed) or a
+ *                number (numbered); all of it where nothing is said
+ *   transaction  client (an address, local or unknown), user, daemon, sender (<> for a bounce), at, and recipients:
+ *                addresses, or { to, as, by, at } with the address, service and next hop that Postfix makes of it
+ *   headers      the lines of the header, in order; the name of Authentication-Results is mx.example.com, and <mark of
+ *                dlp> stands for what the service of the route dlp writes
  *   decision     removed and added (lines), signatures (selector._domainkey.domain), skipped (why there is none, or
- *                "none"), reason (of signing or not); where it matters marks, setting and bypassSpamFilter
+ *                "none"), reason (of signing or not); where it matters marks, setting and bypassSpamFilter.
+ *                For routing instead: verdict, reply (or "none"), routes (a line for each delivery; "by line" where the
+ *                transport table says it too) and why (the reasons; each with its setting from the own domain on)
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { decideMessage, type MessageDecision, type MessageTransaction } from '../../../src/decide/index.ts';
-import type { Around } from '../../support/builders.ts';
+import {
+  decideMessage,
+  type MessageDecision,
+  type MessageTransaction,
+  type RouteDelivery,
+} from '../../../src/decide/index.ts';
+import { formatReply } from '../../../src/mail/index.ts';
+import type { Snapshot } from '../../../src/snapshot/index.ts';
+import { installedAs, knownRoute, type Around, type Installed } from '../../support/builders.ts';
 import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
 
 type Texts = Readonly<Record<string, unknown>>;
@@ -22,21 +35,30 @@ type Case = Around & {
   readonly case: string;
   readonly settings: unknown;
   readonly keys?: Readonly<Record<string, readonly string[]>>;
+  readonly installed?: Installed;
   readonly transaction: Omit<MessageTexts, 'headers'>;
   readonly headers: readonly string[];
   readonly decision: Texts;
 };
 
 const CASE_KEYS = [
-  ...['case', 'settings', 'keys', 'trustedNetworks', 'reinjectionServices', 'transaction', 'headers', 'decision'],
+  ...['case', 'settings', 'keys', 'trustedNetworks', 'reinjectionServices', 'originDomain', 'installed'],
+  ...['transaction', 'headers', 'decision'],
 ];
 const TRANSACTION_KEYS = ['client', 'user', 'daemon', 'sender', 'recipients', 'at'];
 const NEEDED = ['removed', 'added', 'signatures', 'skipped', 'reason'];
+const NEEDED_OF_ROUTING = ['verdict', 'reply', 'routes', 'why'];
 
-function describeDecision({ headers }: MessageTransaction, decision: MessageDecision): Texts {
-  const { signing } = decision;
-  expect(decision.verdict).toEqual({ kind: 'pass' });
+function describeDecision(t: MessageTransaction, decision: MessageDecision): Texts {
+  const { headers } = t;
+  const { signing, verdict } = decision;
   return {
+    verdict: verdict.kind,
+    reply: verdict.kind === 'pass' ? 'none' : formatReply(verdict.reply),
+    routes: routesOf(t, decision),
+    why: decision.reasons
+      .filter(({ rule }) => rule === 'routing' || rule === 'internal-domain')
+      .map(({ text, setting }) => `${text}${setting === null ? '' : ` [${setting.split('/').slice(4).join('/')}]`}`),
     removed: decision.removed.map((at) => `${headers[at]!.name}:${headers[at]!.value}`),
     added: decision.added.map(({ name, value }) => `${name}: ${value}`),
     signatures: signing.signatures.map(({ domain, key }) => `${key.selector}._domainkey.${domain}`),
@@ -48,6 +70,25 @@ function describeDecision({ headers }: MessageTransaction, decision: MessageDeci
   };
 }
 
+/** `recipient -> route (address there)`, in the order of the recipients; the sender's copies last. */
+function routesOf({ recipients }: MessageTransaction, { routing }: MessageDecision): string[] {
+  const named = ({ route, mailbox, bounces, hasLine }: RouteDelivery): string => {
+    const remarks = [...(hasLine ? ['by line'] : []), ...(bounces ? [] : ['without bounces'])].join(', ');
+    return `${route.split('/')[1]!} (${mailbox.localPart}@${mailbox.domain})${remarks && `, ${remarks}`}`;
+  };
+  return [
+    ...routing.recipients.map(({ here, routes }, index) => {
+      const ways = [...(here ? ['here'] : []), ...routes.map(named)];
+      return `${recipients[index]!.address.text} -> ${ways.join(' and ') || 'nowhere'}`;
+    }),
+    ...routing.copies.map((copy) => `copy -> ${named(copy)}`),
+  ];
+}
+
+/** Marks are keyed, so that a case names them. */
+const withMarks = (headers: readonly string[], snapshot: Snapshot): string[] =>
+  headers.map((line) => line.replace(/<mark of (\w+)>/, (_, route: string) => knownRoute(snapshot, route).mark));
+
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.message.yaml'));
 const cases = files.map(
   (file) => [file, parse(readFileSync(`${import.meta.dirname}/${file}`, 'utf8')) as Case] as const,
@@ -55,7 +96,7 @@ const cases = files.map(
 
 describe('messages', () => {
   it('there is a case for each reason not to sign, and one that signs', () => {
-    const skipped = new Set(cases.map(([, { decision }]) => decision['skipped']));
+    const skipped = new Set(cases.flatMap(([, { decision }]) => decision['skipped'] ?? []));
     expect([...skipped].sort()).toEqual([
       ...['came_from_outside', 'no_active_key', 'no_author', 'none', 'not_our_domain', 'not_trusted', 'observe'],
     ]);
@@ -64,9 +105,14 @@ describe('messages', () => {
   it.each(cases.map(([file, one]) => [one.case, file, one] as const))('%s (%s)', (_, file, one) => {
     expect(Object.keys(one).filter((key) => !CASE_KEYS.includes(key))).toEqual([]);
     expect(Object.keys(one.transaction).filter((key) => !TRANSACTION_KEYS.includes(key))).toEqual([]);
-    const message = aMessage({ ...one.transaction, headers: one.headers });
-    const decided = describeDecision(message, decideMessage(aKeyedSnapshot(one.settings, one.keys, one), message));
-    expect(Object.keys(one.decision), file).toEqual(expect.arrayContaining(NEEDED));
+    const snapshot = installedAs(aKeyedSnapshot(one.settings, one.keys, one), one.installed);
+    const message = aMessage({ ...one.transaction, headers: withMarks(one.headers, snapshot) });
+    const decided = describeDecision(message, decideMessage(snapshot, message));
+    const isAboutRouting = 'routes' in one.decision;
+    expect(Object.keys(one.decision), file).toEqual(
+      expect.arrayContaining(isAboutRouting ? NEEDED_OF_ROUTING : NEEDED),
+    );
+    if (!('verdict' in one.decision)) expect(decided['verdict']).toBe('pass');
     expect(Object.fromEntries(Object.keys(one.decision).map((key) => [key, decided[key]]))).toEqual(one.decision);
   });
 });

@@ -71,15 +71,17 @@ describe('connection life', () => {
   });
 
   it('a connection that stays silent beyond the limit is closed, one that talks is not', async () => {
-    const { door } = await open({ idleLimitMs: 300 });
+    // So much longer than the pauses that a busy machine does not make one of them too long.
+    const idleLimitMs = 2_000;
+    const { door } = await open({ idleLimitMs });
     const silent = await connectTo(door);
     const talking = await connectTo(door);
-    for (let n = 0; n < 8; n += 1) {
+    const startedAt = performance.now();
+    while (!silent.isEnded || performance.now() - startedAt < 1.5 * idleLimitMs) {
       await sleep(60);
       talking.send(policyRequest());
       await talking.policyAnswers(1);
     }
-    expect(silent.isEnded).toBe(true);
     expect(talking.isEnded).toBe(false);
   });
 
@@ -255,9 +257,9 @@ describe('answers', () => {
     });
     expect(await answered()).toBeLessThan(sent);
     client.socket.resume();
-    const answers = await client.policyAnswers(sent);
+    const answers = await client.policyAnswers(sent, 60_000);
     expect(answers).toEqual(Array.from({ length: sent }, (_, n) => `action=550 5.7.1 n${n} ${filling}`));
-  });
+  }, 120_000);
 
   it('each answer is measured', async () => {
     const { door, meters } = await open();

@@ -26,7 +26,6 @@ describe.each(FIXTURES)('on the fixture %s', (name) => {
     const applied = await run(['postfix', 'apply', ...services]);
     expect(applied).toMatchObject({ code: 0, stderr: '' });
     expect(applied.stdout).toContain('Postfix does not run; it reads this when it starts');
-    await configuration.settle();
     const expectedMain = new Map([
       ...mainBefore,
       ...printed.main.map(({ name: each, value }) => [each, value] as const),
@@ -49,7 +48,6 @@ describe.each(FIXTURES)('on the fixture %s', (name) => {
     expect(JSON.parse(undone.stdout)).toMatchObject({ ok: true, changed: true, reloaded: false });
     expect(await configuration.read()).toEqual(before);
     await expect(stat(record)).rejects.toThrow('ENOENT');
-    await configuration.settle();
     expect(await run(['postfix', 'undo'])).toMatchObject({ code: 0, stdout: 'nothing to change\n' });
   });
 

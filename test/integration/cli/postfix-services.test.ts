@@ -20,7 +20,6 @@ describe('services whose -o lines override main.cf', () => {
     expect(stdout).toContain('postern postfix apply --service submission\n');
     expect(stdout).toContain('postern postfix apply --service smtps\n');
     expect((await configuration.read()).master).toBe(before.master);
-    await configuration.settle();
 
     const named = JSON.parse((await run(['postfix', 'apply', '--service', 'submission', '--json'])).stdout) as {
       differences: { service: string; name: string }[];
@@ -29,7 +28,6 @@ describe('services whose -o lines override main.cf', () => {
       'submission/inet/smtpd_recipient_restrictions',
       'submission/inet/smtpd_milters',
     ]);
-    await configuration.settle();
     const lines = await configuration.postconf('-P');
     expect(lines.get('submission/inet/smtpd_milters')).toBe(`inet:127.0.0.1:11332, ${MILTER}`);
     expect(lines.get('smtps/inet/smtpd_milters')).toBe('');
@@ -104,14 +102,12 @@ describe('apply', () => {
     const { run, directory } = await beside(configuration);
     const before = await configuration.read();
     await run(['postfix', 'apply']);
-    await configuration.settle();
     const operator = `settings: settings.yaml\npostfix: { configDirectory: ${configuration.configDirectory} }\nlisten: { policy: 127.0.0.1:9998 }\n`;
     await writeFile(join(directory, 'postern.yaml'), operator);
     expect(await run(['postfix', 'apply'])).toMatchObject({ code: 0 });
     const { main } = await configuration.read();
     expect(main).not.toContain('unix:postern/');
     expect(main).toContain('check_policy_service { inet:127.0.0.1:9998,');
-    await configuration.settle();
     await run(['postfix', 'undo']);
     expect(await configuration.read()).toEqual(before);
   });

@@ -18,5 +18,11 @@ export async function beside(
   const doors = `policy: "unix:${configuration.root}/queue/postern/policy.sock", milter: "unix:${configuration.root}/queue/postern/milter.sock"`;
   const operator = `settings: settings.yaml\npostfix: { configDirectory: ${configuration.configDirectory} }\nlisten: { ${listen ?? doors} }\n`;
   const workspace = await cliWorkspace(settings, operator);
-  return { ...workspace, record: join(workspace.directory, 'state/postfix-applied.json') };
+  // The next command must not wait for what this one wrote to settle.
+  const run: CliWorkspace['run'] = async (...args) => {
+    const result = await workspace.run(...args);
+    await configuration.settle();
+    return result;
+  };
+  return { ...workspace, run, record: join(workspace.directory, 'state/postfix-applied.json') };
 }

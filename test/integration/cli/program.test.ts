@@ -11,13 +11,13 @@ describe('help, version and wrong usage', () => {
     const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../../package.json'), 'utf8')) as {
       version: string;
     };
-    const { run } = await cliWorkspace();
+    const { spawn: run } = await cliWorkspace();
     expect(await run(['-V'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     expect(await run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
   it('--help names every command and the exit codes', async () => {
-    const { run } = await cliWorkspace();
+    const { spawn: run } = await cliWorkspace();
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
     for (const command of ['init', 'serve', 'check', 'explain', 'postfix', 'ip'])
@@ -52,7 +52,7 @@ describe('help, version and wrong usage', () => {
     ],
     [['ip', 'remove', '--help'], ['[entry...]']],
   ])('%j', async (args, expected) => {
-    const { run } = await cliWorkspace();
+    const { spawn: run } = await cliWorkspace();
     const { code, stdout } = await run(args);
     expect(code).toBe(0);
     expect(stdout).toContain('-c, --config <file>');
@@ -69,10 +69,37 @@ describe('help, version and wrong usage', () => {
     [['check', '-c'], "option '-c, --config <file>' argument missing"],
     [['serve', '--log-level', 'loud'], 'Allowed choices are debug, info, warn, error'],
   ])('%j is wrong usage: exit code 2', async (args, message) => {
-    const { run } = await cliWorkspace();
+    const { spawn: run } = await cliWorkspace();
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
+  });
+});
+
+describe('a process of its own', () => {
+  const explain = ['explain', '--client', '192.0.2.66', '--sender', 'a@remote.example', '--recipient', 'x@example.com'];
+  it.each([
+    [['check'], ''],
+    [['check', '--effective'], ''],
+    [['check', '--jsn'], ''],
+    [[...explain, '--json'], ''],
+    [['explain', '--client', 'nowhere', '--sender', '<>', '--recipient', 'x@example.com'], ''],
+    [['ip', 'list', 'block', 'example.com'], ''],
+    [['ip', 'add', 'block', 'example.com'], '192.0.2.1, 192.0.2.300\n'],
+    [['ip', 'add', 'block', 'example.com', '--json'], '192.0.2.1\n'],
+    [['dkim', 'list', '--json'], ''],
+    [['dkim', 'show', 'example.com'], ''],
+    [['postfix', 'print'], ''],
+    [['postfix', 'doctor'], ''],
+    [['postfix', 'undo'], ''],
+  ])('%j ends, and says what the tests of the commands see inside their own', async (args, stdin) => {
+    const [outside, inside] = [await cliWorkspace(), await cliWorkspace()];
+    const spawned = await outside.spawn(args, stdin);
+    const ran = await inside.run(args, stdin);
+    const here = (text: string): string => text.replaceAll(inside.directory, outside.directory);
+    expect(spawned).toEqual({ code: ran.code, stdout: here(ran.stdout), stderr: here(ran.stderr) });
+    expect(spawned.stdout + spawned.stderr).not.toBe('');
+    expect(await outside.settings()).toBe(await inside.settings());
   });
 });
 

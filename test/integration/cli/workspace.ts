@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCli, type CliResult } from '../../support/run-cli.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { runInProcess } from './in-process.ts';
 
 export const OPERATOR = `settings: settings.yaml
 postfix: { configDirectory: ./no-postfix }
@@ -22,9 +23,14 @@ organizations:
       example.net: {} # nothing yet
 `;
 
+type Run = (args: readonly string[], stdin?: string | Buffer) => Promise<CliResult>;
+
 export type CliWorkspace = {
   readonly directory: string;
-  readonly run: (args: readonly string[], stdin?: string | Buffer) => Promise<CliResult>;
+  /** Runs a command inside this process, one at a time. */
+  readonly run: Run;
+  /** Runs a command as a process of its own. */
+  readonly spawn: Run;
   readonly settings: () => Promise<string>;
 };
 
@@ -36,7 +42,8 @@ export async function cliWorkspace(
   const directory = await temporaryDirectory({ 'postern.yaml': operator, 'settings.yaml': settings, ...more });
   return {
     directory,
-    run: (args, stdin = '') => runCli(args, { cwd: directory, stdin }),
+    run: (args, stdin = '') => runInProcess(args, { cwd: directory, stdin }),
+    spawn: (args, stdin = '') => runCli(args, { cwd: directory, stdin }),
     settings: () => readFile(join(directory, 'settings.yaml'), 'utf8'),
   };
 }

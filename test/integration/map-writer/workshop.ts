@@ -5,11 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import {
-  createMapWriter,
-  readMapTypes,
-  type MapWriterOptions,
-} from '../../../src/adapters/map-writer/index.ts';
+import { createMapWriter, readMapTypes, type MapWriterOptions } from '../../../src/adapters/map-writer/index.ts';
 import type { Clock, MapWriter, TableType } from '../../../src/services/index.ts';
 import type { MapFile, TableEntry } from '../../../src/wire/postfix-map/index.ts';
 import { FakeLog } from '../../support/fake-log.ts';

@@ -59,7 +59,7 @@ describe.each(['unix', 'tcp'] as const)('over %s', (over) => {
     const client = await MilterClient.connect(place);
     const agreed = await client.negotiate();
     client.close();
-    expect(agreed).toMatchObject({ version: 6, actions: 0x111 });
+    expect(agreed).toMatchObject({ version: 6, actions: 0x199 });
     expect(agreed.protocol).toBe((over === 'tcp' ? 0xef080 : 0xff080) | 0x100000);
     expect(agreed.lists).toContain('{daemon_name}');
     expect(agreed.lists).toContain('i {auth_authen}');
@@ -298,9 +298,14 @@ describe('what is told', () => {
     await waitFor('the end of the connection', () => (door.connections === 0 ? true : undefined), 2_000, 5);
   });
 
-  it('an MTA of version 2 without silence is answered event by event', async () => {
+  it('an MTA that cannot give recipients their parameters is refused: mail for routes would lose what was asked', async () => {
+    const { open } = await milterGround();
+    await expect(open({ offer: mta.offer(2, 0x3f, 0x7f) })).rejects.toThrow('no negotiation but nothing');
+  });
+
+  it('an MTA that offers no silence is answered event by event', async () => {
     const { open, key } = await milterGround();
-    const client = await open({ offer: mta.offer(2, 0x3f, 0x7f) });
+    const client = await open({ offer: mta.offer(6, 0x1ff, 0x7f) });
     const { verdict, fields } = await client.message({ ...OURS, user: 'alice', body: 'x\r\n' });
     expect(verdict).toBe('c');
     expect(isSignedBy(signaturesOf(fields)[0] ?? '', OURS.fields, Buffer.from('x\r\n'), key.publicKey)).toBe(true);
@@ -518,7 +523,7 @@ describe('order and flow', () => {
 
   it('a client that does not take its answers is not read on: little is kept of it', async () => {
     const { open } = await milterGround();
-    const client = await open({ offer: mta.offer(2, 0x3f, 0x7f) });
+    const client = await open({ offer: mta.offer(6, 0x1ff, 0x7f) });
     await client.envelope(OURS);
     await client.command('L', mta.header('From', ' alice@example.com'));
     await client.command('N', mta.endOfHeaders);

@@ -4,9 +4,9 @@ import { renderMilterChanges } from '../../../src/answers/index.ts';
 import { decideMessage } from '../../../src/decide/index.ts';
 import { authservIdOf } from '../../../src/mail/index.ts';
 import { validate } from '../../../src/settings/index.ts';
-import { aDocument, type Keys } from '../../support/builders.ts';
+import { aDocument, installedAs, type Keys } from '../../support/builders.ts';
 import { aField, aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
-import { domainSettings, pick } from '../snapshot/documents.ts';
+import { domainSettings, pick, routingSettings } from '../snapshot/documents.ts';
 
 const AROUND = {
   lists: { 'drop.txt': '192.0.2.0/25\n203.0.113.9\n' },
@@ -53,12 +53,14 @@ const KEYED = { 'a.example': ['s1'], 'b.example': ['s2', 'ed2'] };
 const snapshotOf = (good: Keys, keys: Record<string, string[]> = KEYED): ReturnType<typeof aKeyedSnapshot> | null =>
   validate(good).settings === null || JSON.stringify(good).includes('(?=a)') || JSON.stringify(good).includes('([')
     ? null
-    : aKeyedSnapshot(good, keys, AROUND);
+    : installedAs(aKeyedSnapshot(good, keys, AROUND));
+/** Settings of all kinds. */
+const settings = fc.tuple(domainSettings, routingSettings).map(([one, other]): Keys => ({ ...one, ...other }));
 
 describe('decideMessage', () => {
   it('is a function, removes each field once, and a signed From is that of the signing domain', () => {
     fc.assert(
-      fc.property(domainSettings, domainSettings, message, (a, b, texts) => {
+      fc.property(settings, settings, message, (a, b, texts) => {
         const snapshot = snapshotOf(aDocument({ 'a.example': a, 'b.example': b }, ROUTES));
         fc.pre(snapshot !== null);
         const t = aMessage(texts);
@@ -75,7 +77,7 @@ describe('decideMessage', () => {
 
   it('ADM-03 domains do not leak: no setting or key of one own domain changes a message of another', () => {
     fc.assert(
-      fc.property(domainSettings, domainSettings, domainSettings, message, (a, otherA, b, texts) => {
+      fc.property(settings, settings, settings, message, (a, otherA, b, texts) => {
         const [before, after] = [a, otherA].map((one) =>
           snapshotOf(aDocument({ 'a.example': one, 'b.example': b }, ROUTES)),
         );
@@ -83,9 +85,10 @@ describe('decideMessage', () => {
           'b.example': ['s2', 'ed2'],
         });
         fc.pre(!!before && !!after && !!keyless);
-        // Neither a recipient nor the author is in a.example.
+        // Neither a recipient, nor the sender, nor the author is in a.example.
         const t = aMessage({
           ...texts,
+          sender: texts.sender === 'alice@a.example' ? 'bob@b.example' : texts.sender!,
           recipients: ['bob@b.example', 'carol@elsewhere.example'],
           headers: texts.headers!.filter((field) => !/^from:.*a\.example/i.test(field)),
         });

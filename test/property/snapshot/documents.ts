@@ -53,3 +53,34 @@ export const document = fc
     }),
   })
   .map(({ a, b, routes }) => aDocument({ 'a.example': a, 'b.example': b }, { routes }));
+
+const mail = pick(['external'], ['internal'], ['internal', 'external']);
+const route = pick('r', 's');
+
+/** Routing rules of an own domain for the routes r and s, with and without sources that say who exists. */
+export const routingSettings: fc.Arbitrary<Keys> = fc
+  .record(
+    {
+      enforcement: pick('enforce', 'enforce', 'enforce', 'observe'),
+      recipients: fc.constant(['recipients.txt']),
+      inboundRouting: some(
+        fc.record(
+          {
+            ...{ mail, route, recipients: pick(['existing'], ['existing', 'missing'], ['missing']) },
+            ...{ alsoSave: fc.boolean(), suppressBounces: fc.boolean() },
+          },
+          { requiredKeys: ['mail', 'route'] },
+        ),
+      ),
+      outboundRouting: some(fc.record({ mail, route, action: pick('change', 'additionally') })),
+    },
+    { requiredKeys: [] },
+  )
+  .map(({ inboundRouting, ...settings }) => {
+    if (inboundRouting === undefined) return settings;
+    // Only where who exists is said may a rule speak of missing recipients.
+    const rules = inboundRouting.map(({ recipients, ...rule }) =>
+      settings.recipients === undefined || recipients === undefined ? rule : { ...rule, recipients },
+    );
+    return { ...settings, inboundRouting: rules };
+  });

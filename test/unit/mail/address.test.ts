@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressReadings, parseAddress } from '../../../src/mail/index.ts';
+import { addressReadings, parseAddress, withoutSourceRoute } from '../../../src/mail/index.ts';
 
 describe('an envelope address', () => {
   it.each([
@@ -23,6 +23,22 @@ describe('an envelope address', () => {
     expect(parseAddress(text)).toEqual({ text, localPart, domain });
     expect(parseAddress(`<${text}>`)).toEqual({ text, localPart, domain });
   });
+
+  it.each(['@one.example:', '@one.example,@two.example:', '@[192.0.2.1]:', '@[IPv6:2001:db8::1],@two.example:'])(
+    'has no source route: %s (RFC 5321 appendix C)',
+    (route) => {
+      expect(parseAddress(`<${route}bob@example.com>`)).toEqual(parseAddress('bob@example.com'));
+      expect(withoutSourceRoute(`<${route}bob@example.com>`)).toBe('<bob@example.com>');
+      expect(withoutSourceRoute(`${route}"a:b"@example.com`)).toBe('"a:b"@example.com');
+    },
+  );
+
+  it.each(['"@one.example:bob"@example.com', 'a@one.example:bob@example.com', '@one.example:', '<@one.example:>', ''])(
+    'is no source route: %s',
+    (text) => {
+      expect(withoutSourceRoute(text)).toBe(text);
+    },
+  );
 
   it.each([
     ['postmaster', 'postmaster'],

@@ -5,7 +5,8 @@ import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messa
 
 function explained(texts: MessageTexts, settings: object = {}): Explanation {
   const { client, sender, recipients, saslUsername, encrypted, at, headers } = aMessage(texts);
-  const question = { client, sender, recipients, saslUsername, encrypted, at, headers };
+  const addresses = recipients.map(({ address }) => address);
+  const question = { client, sender, recipients: addresses, saslUsername, encrypted, at, headers };
   return explain(aKeyedSnapshot(withDomain(settings), { 'example.com': ['s1'] }), question);
 }
 

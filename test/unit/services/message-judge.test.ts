@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createMessageJudge } from '../../../src/services/index.ts';
-import { aDocument, REVISION, withDomain } from '../../support/builders.ts';
+import { aDocument, installedAs, REVISION, withDomain, type Installed } from '../../support/builders.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
 import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
@@ -10,10 +10,11 @@ function report(
   texts: MessageTexts,
   queueId: string | null = '4Abc',
   overlong: readonly string[] = [],
+  known: Installed = {},
 ) {
   const [log, meters] = [new FakeLog(), new FakeMeters()];
   const judge = createMessageJudge(new FakeClock(), log, meters);
-  const snapshot = aKeyedSnapshot(document, { 'example.com': ['s1', 'ed1'] });
+  const snapshot = installedAs(aKeyedSnapshot(document, { 'example.com': ['s1', 'ed1'] }), known);
   const t = aMessage(texts);
   const decision = judge.judgeMessage(snapshot, t);
   expect(log.entries).toEqual([]);
@@ -114,5 +115,46 @@ describe('createMessageJudge', () => {
   it('the time of the clock decides about entries that expire', () => {
     const document = aDocument({ 'example.com': { allowedIps: [{ ip: '198.51.100.7', expires: '2026-12-31' }] } });
     expect(report(document, { client: '198.51.100.7' }).decision.bypassSpamFilter).toBe(false);
+  });
+
+  describe('routes', () => {
+    const ROUTES = { routes: { archive: { host: 'archive.example.net' }, dlp: { host: '192.0.2.30' } } };
+    const settings = {
+      inboundRouting: [{ mail: ['external'], route: 'archive' }],
+      outboundRouting: [
+        { mail: ['external'], action: 'change', route: 'dlp' },
+        { mail: ['external'], action: 'additionally', route: 'archive' },
+      ],
+    };
+    const document = withDomain(settings, ROUTES);
+
+    it('that copies go to are named, each once; the line is about the message all the same', () => {
+      const recipients = ['c@elsewhere.example', 'd@elsewhere.example'];
+      const { fields } = report(document, { client: '127.0.0.1', sender: 'alice@example.com', recipients });
+      expect(fields).toMatchObject({ routes: ['acme/dlp', 'acme/archive'], verdict: 'pass', rule: 'dkim-sign' });
+    });
+
+    it('are not named where there are none', () => {
+      expect(report(document, { recipients: ['c@elsewhere.example'] }).fields).not.toHaveProperty('routes');
+    });
+
+    it('are not named of a message that must wait; the reason is that of the wait', () => {
+      const { fields, messages } = report(document, {}, '4Abc', [], { isAsked: false });
+      expect(fields).not.toHaveProperty('routes');
+      expect(fields).toMatchObject({
+        ...{ verdict: 'defer', rule: 'routing', signatures: [] },
+        text: 'Postfix does not ask for routes; run "postern postfix apply"',
+      });
+      expect(fields).not.toHaveProperty('setting');
+      expect(messages).toEqual([{ verdict: 'defer', signatures: 0, skipped: 'no_author' }]);
+    });
+
+    it('of a refused message the setting that refuses is named', () => {
+      const recipients = ['b(ob)@example.com'];
+      expect(report(document, { recipients }).fields).toMatchObject({
+        ...{ verdict: 'reject', rule: 'routing', text: 'would go to acme/archive, but is no proper address' },
+        setting: '/organizations/acme/domains/example.com/inboundRouting/0',
+      });
+    });
   });
 });

@@ -49,8 +49,14 @@ const answers = fc
   .subarray<AnswerableEvent>(['connect', 'helo', 'mail', 'rcpt', 'data', 'header', 'endOfHeaders', 'body', 'unknown'])
   .map((events) => new Set(events));
 const setup = fc
-  .tuple(answers, fc.constantFrom(0, SMFIP.RCPT_REJ, SMFIP.SKIP), fc.constantFrom('unix' as const, 'tcp' as const))
-  .map(([wanted, protocol, transport]): Setup => ({
+  .tuple(
+    answers,
+    fc.constantFrom(0, SMFIP.RCPT_REJ, SMFIP.SKIP),
+    fc.constantFrom('unix' as const, 'tcp' as const),
+    fc.boolean(),
+  )
+  .map(([wanted, protocol, transport, streamsBody]): Setup => ({
+    streamsBody,
     answers: wanted,
     protocol,
     transport,
@@ -58,8 +64,8 @@ const setup = fc
     maxPacketBytes: LIMIT,
   }));
 
-/** An event that does not share memory with the stream. */
-function frozen(event: MilterEvent): object {
+/** An event that does not share memory with the stream, of body chunks the text. */
+function frozen(event: MilterEvent): Record<string, unknown> {
   if (event.kind === 'fault') {
     expect(event.error).toBeInstanceOf(PeerProtocolError);
     return { fault: event.error.fault };
@@ -67,10 +73,22 @@ function frozen(event: MilterEvent): object {
   return event.kind === 'body' ? { ...event, chunk: event.chunk.toString('latin1') } : event;
 }
 
+/** Joins the text of body chunks that follow one another and owe no reply: where they are cut is nobody's business. */
+function withJoinedBodies(events: readonly Record<string, unknown>[]): Record<string, unknown>[] {
+  const joined: Record<string, unknown>[] = [];
+  for (const event of events) {
+    const last = joined.at(-1);
+    const areBoth = last?.kind === 'body' && event.kind === 'body' && last.owesReply === false;
+    if (areBoth) last.chunk = `${String(last.chunk)}${String(event.chunk)}`;
+    else joined.push(event);
+  }
+  return joined;
+}
+
 /** The events of a stream that comes in pieces; checks the limit, and spoils each piece once it is used. */
 function eventsOf(options: Setup, bytes: Buffer, cuts: readonly number[]): object[] {
   const session = newSession(options);
-  const found: object[] = [];
+  const found: Record<string, unknown>[] = [];
   let from = 0;
   for (const to of [...cuts.toSorted((a, b) => a - b), bytes.length]) {
     const chunk = Buffer.from(bytes.subarray(from, to));
@@ -79,7 +97,8 @@ function eventsOf(options: Setup, bytes: Buffer, cuts: readonly number[]): objec
     expect(session.bufferedBytes).toBeLessThan(LIMIT + 4);
     from = to;
   }
-  return [...found, ...session.end()];
+  found.push(...session.end().map(frozen));
+  return options.streamsBody === true ? withJoinedBodies(found) : found;
 }
 
 describe('MilterSession', () => {

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { PeerProtocolError, maxPacketBytes } from '../../../../src/wire/milter/index.ts';
+import { PeerProtocolError, macro, maxPacketBytes, type MilterSession } from '../../../../src/wire/milter/index.ts';
 import * as mta from './mta.ts';
-import { agreed, feed, newSession, shown, tell } from './told.ts';
+import { agreed, feed, newSession, shown, tell, type Setup } from './told.ts';
 
 describe('framing', () => {
   it('MIL-13 OPTNEG octet by octet is one negotiation', () => {
@@ -83,6 +83,80 @@ describe('framing', () => {
     session.receive(second.subarray(0, 7));
     session.receive(second.subarray(7));
     expect(event?.kind === 'body' && event.chunk.toString()).toBe('first');
+  });
+
+  describe('with streamsBody', () => {
+    const inBody = (setup: Setup = {}): MilterSession => {
+      const session = agreed({ streamsBody: true, ...setup });
+      feed(session, mta.mail('<a@a.example>'));
+      return session;
+    };
+
+    it('a part of a body is told when it comes, without a copy, and nothing is kept', () => {
+      const session = inBody();
+      const first = Buffer.concat([mta.u32(9), Buffer.from('Bab')]);
+      const [event, ...others] = session.receive(first);
+      expect(others).toEqual([]);
+      expect(event?.kind === 'body' && event.chunk.buffer === first.buffer).toBe(true);
+      expect(event && shown(event)).toBe('body ab');
+      expect(session.bufferedBytes).toBe(0);
+      expect(tell(session, Buffer.from('cde'))).toEqual(['body cde']);
+      expect(session.receive(Buffer.alloc(0))).toEqual([]);
+      expect(tell(session, Buffer.from('fgh'), mta.endOfMessage)).toEqual(['body fgh', 'endOfMessage?']);
+    });
+
+    it('a packet that comes octet by octet is told octet by octet, once its code is known', () => {
+      const session = inBody();
+      const told = [...Buffer.concat([mta.body('ab'), mta.endOfMessage])].map((octet) =>
+        tell(session, Buffer.of(octet)),
+      );
+      expect(told).toEqual([[], [], [], [], [], ['body a'], ['body b'], [], [], [], [], ['endOfMessage?']]);
+    });
+
+    it('an empty body packet is told once, however it is cut', () => {
+      expect(tell(inBody(), mta.body(''))).toEqual(['body ']);
+      const session = inBody();
+      expect(tell(session, mta.body('').subarray(0, 4))).toEqual([]);
+      expect(tell(session, mta.body('').subarray(4))).toEqual(['body ']);
+    });
+
+    it('every part has the macros of its packet', () => {
+      const session = inBody();
+      const events = [
+        ...feed(session, mta.macros('B', 'i', '4Q'), mta.body('abcd').subarray(0, 7)),
+        ...feed(session, mta.body('abcd').subarray(7)),
+      ];
+      expect(events.map((event) => 'macros' in event && macro(event, 'i'))).toEqual(['4Q', '4Q']);
+    });
+
+    it('a body out of order is noticed once and then ignored to its end', () => {
+      const session = agreed({ streamsBody: true });
+      expect(tell(session, mta.body('abcd').subarray(0, 7))).toEqual(['notice out-of-order']);
+      expect(session.isIdle).toBe(false);
+      expect(tell(session, mta.body('abcd').subarray(7), mta.helo())).toEqual(['helo client.example']);
+      expect(session.isIdle).toBe(true);
+    });
+
+    it('a body that is answered is told whole', () => {
+      const session = inBody({ answers: new Set(['body']) });
+      expect(tell(session, mta.body('abcd').subarray(0, 7))).toEqual([]);
+      expect(tell(session, mta.body('abcd').subarray(7))).toEqual(['body? abcd']);
+    });
+
+    it('the chunk of BODYEOB is told whole', () => {
+      const session = inBody();
+      const packet = mta.packet('E', 'abcd');
+      expect(tell(session, packet.subarray(0, 7))).toEqual([]);
+      expect(tell(session, packet.subarray(7))).toEqual(['body abcd', 'endOfMessage?']);
+    });
+
+    it('MIL-13 a body packet above the limit is a fault before any of it is told', () => {
+      const session = inBody({ maxPacketBytes: 100 });
+      expect(tell(session, mta.u32(101), Buffer.from('Bab'))).toEqual([
+        'abort implicit',
+        'fault packet-too-long at 36',
+      ]);
+    });
   });
 
   it('MIL-13 an unknown command letter is a fault', () => {

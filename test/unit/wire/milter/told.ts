@@ -10,9 +10,10 @@ export type Setup = Partial<MilterWants> & Omit<MilterSessionOptions, 'wanted'> 
 
 /** A session that wants all actions over a unix socket, unless told otherwise. */
 export function newSession(setup: Setup = {}): MilterSession {
-  const { answers, maxPacketBytes, ...wanted } = setup;
+  const { answers, maxPacketBytes, streamsBody = false, ...wanted } = setup;
   return new MilterSession({
     wanted: { actions: ALL_ACTIONS, transport: 'unix', ...wanted },
+    streamsBody,
     ...(answers === undefined ? {} : { answers }),
     ...(maxPacketBytes === undefined ? {} : { maxPacketBytes }),
   });

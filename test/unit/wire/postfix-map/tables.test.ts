@@ -35,6 +35,10 @@ describe('encodeIndexedTable', () => {
     );
   });
 
+  it.each(['secure match=nexthop:dot-nexthop', 'verify match=dlp.example.org'])('writes the TLS policy %s', (value) => {
+    expect(encodeIndexedTable([{ key: '[192.0.2.1]:25', value }])).toBe(`[192.0.2.1]:25\t${value}\n`);
+  });
+
   it('MAP-04 no entries make an empty text', () => {
     expect(encodeIndexedTable([])).toBe('');
   });
@@ -72,6 +76,9 @@ describe('encodeIndexedTable', () => {
     ['retry:4.3.5  two', 'the value holds two spaces in a row'],
     ['retry: 4.3.5 x', 'the value holds a space'],
     ['discard:a b', 'the value holds a space'],
+    ['verify match=a b', 'the value holds a space'],
+    ['encrypt match=a', 'the value holds a space'],
+    ['secure match=', 'the value holds a space'],
     ['postern:\t[x]:25', 'the value holds a control character or one outside ASCII'],
     ['', 'the value is empty'],
   ])('MAP-06 refuses the value %j', (value, why) => {

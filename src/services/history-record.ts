@@ -1,0 +1,151 @@
+/**
+ * Decisions as history keeps them: plain texts, and the list entries that the client met. What is made here holds on to
+ * no snapshot and no message. Decides nothing.
+ */
+import type {
+  Client,
+  MessageDecision,
+  MessageTransaction,
+  Reason,
+  RecipientDecision,
+  RecipientTransaction,
+  Verdict,
+} from '../decide/index.ts';
+import { formatIpAddress, formatReply, type Domain, type IpAddress } from '../mail/index.ts';
+import type { DomainPolicy, ListedIp, ListedIps, Snapshot } from '../snapshot/index.ts';
+import type { EntryHit, HistoryAddition, MessageContext } from './ports.ts';
+
+/** A decision that was made. `at` is in milliseconds since 1970. */
+export type HistoryEvent =
+  | {
+      readonly kind: 'recipient';
+      readonly at: number;
+      readonly snapshot: Snapshot;
+      readonly transaction: Omit<RecipientTransaction, 'at'>;
+      readonly context: Pick<MessageContext, 'queueId' | 'instance'>;
+      readonly decision: RecipientDecision;
+    }
+  | {
+      readonly kind: 'message';
+      readonly at: number;
+      readonly snapshot: Snapshot;
+      readonly transaction: Omit<MessageTransaction, 'at'>;
+      readonly queueId: string | null;
+      /** The client behind a gateway; null where there is none, or it is not known. */
+      readonly trueClient: IpAddress | null;
+      readonly decision: MessageDecision;
+    };
+
+/** What history keeps of a decision. */
+export const additionOf = (event: HistoryEvent): HistoryAddition =>
+  event.kind === 'recipient' ? ofRecipient(event) : ofMessage(event);
+
+function ofRecipient({
+  at,
+  snapshot,
+  transaction: t,
+  context,
+  decision,
+}: Extract<HistoryEvent, { kind: 'recipient' }>): HistoryAddition {
+  const { verdict, observed, decisive, domain, trueClient, reasons } = decision;
+  const policy = domain === null ? undefined : snapshot.domains.get(domain);
+  return {
+    at,
+    stage: t.stage,
+    queueId: context.queueId,
+    instance: context.instance,
+    clientAddress: clientText(t.client),
+    trueClient: trueClientText(trueClient, t.client),
+    saslUsername: t.saslUsername,
+    sender: t.sender?.text ?? '<>',
+    recipients: [t.recipient.text],
+    domains: domain === null ? [] : [domain],
+    verdict: verdict.kind,
+    observed: observed?.kind ?? null,
+    reply: replyText(observed ?? verdict),
+    rule: decisive.rule,
+    setting: decisive.setting,
+    text: decisive.text,
+    revision: snapshot.revision,
+    hits: policy === undefined || trueClient === null ? [] : hitsOf(reasons, [policy], trueClient),
+  };
+}
+
+function ofMessage({
+  at,
+  snapshot,
+  transaction: t,
+  queueId,
+  trueClient,
+  decision,
+}: Extract<HistoryEvent, { kind: 'message' }>): HistoryAddition {
+  const { verdict, signing, reasons } = decision;
+  const decisive = verdict.kind === 'pass' ? signing.reason : (reasons[0] ?? signing.reason);
+  const policies = policiesOf(t, snapshot);
+  const met = trueClient ?? (t.client.kind === 'smtp' ? t.client.address : null);
+  return {
+    at,
+    stage: 'message',
+    queueId,
+    instance: null,
+    clientAddress: clientText(t.client),
+    trueClient: trueClientText(trueClient, t.client),
+    saslUsername: t.saslUsername,
+    sender: t.sender?.text ?? '<>',
+    recipients: t.recipients.map(({ address }) => address.text),
+    domains: policies.map(({ domain }) => domain),
+    verdict: verdict.kind,
+    observed: null,
+    reply: replyText(verdict),
+    rule: decisive.rule,
+    setting: decisive.setting,
+    text: decisive.text,
+    revision: snapshot.revision,
+    hits: met === null ? [] : hitsOf(reasons, policies, met),
+  };
+}
+
+/** The own domains of a message: its recipients', its author's and its sender's, each once. */
+function policiesOf(
+  { recipients, author, sender }: Omit<MessageTransaction, 'at'>,
+  snapshot: Snapshot,
+): DomainPolicy[] {
+  const names = new Set<Domain | null>([author.domain, sender?.domain ?? null]);
+  for (const { address } of recipients) names.add(address.domain);
+  return [...names].flatMap((name): DomainPolicy[] => {
+    const policy = name === null ? undefined : snapshot.domains.get(name);
+    return policy === undefined ? [] : [policy];
+  });
+}
+
+/** A reason of a list names the entry that was met by its place; without one it names the list as a whole. */
+function hitsOf(reasons: readonly Reason[], policies: readonly DomainPolicy[], address: IpAddress): EntryHit[] {
+  const hits: EntryHit[] = [];
+  for (const { rule, setting } of reasons) {
+    if (setting === null || (rule !== 'ip-allow' && rule !== 'ip-block')) continue;
+    const list = rule === 'ip-allow' ? 'allow' : 'block';
+    for (const { domain, allowed, blocked } of policies) {
+      const met = entryAt(list === 'allow' ? allowed : blocked, setting);
+      if (met === undefined) continue;
+      const entry = met.file === undefined ? met.text : `file ${met.file}`;
+      hits.push({ domain, list, entry, address: formatIpAddress(address) });
+    }
+  }
+  return hits;
+}
+
+function entryAt({ entries, pointer }: ListedIps, setting: string): ListedIp | undefined {
+  const { length } = pointer;
+  if (setting.length < length + 2 || setting[length] !== '/' || !setting.startsWith(pointer)) return undefined;
+  return entries[Number(setting.slice(length + 1))];
+}
+
+const clientText = (client: Client): string => (client.kind === 'smtp' ? formatIpAddress(client.address) : client.kind);
+
+function trueClientText(trueClient: IpAddress | null, client: Client): string | null {
+  if (trueClient === null) return null;
+  const text = formatIpAddress(trueClient);
+  return text === clientText(client) ? null : text;
+}
+
+const replyText = (verdict: Verdict): string | null => ('reply' in verdict ? formatReply(verdict.reply) : null);
