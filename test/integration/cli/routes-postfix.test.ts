@@ -142,7 +142,9 @@ describe('then', () => {
     const saved = postern.lines.length;
     const without = ROUTES.replace(/^ +dlp.*\n/m, '      vault: { host: 192.0.2.40 }\n');
     await postern.changeSettings(SETTINGS.replace(ROUTES, without).replace('route: dlp', 'route: vault'));
-    await postern.waitForLine('the table of the new route', ({ msg }) => msg === 'map saved', saved);
+    // The mark is the last table of a route; apply looks at each of them.
+    const isMark = (line: object): boolean => JSON.stringify(line).includes('mark-r3"');
+    await postern.waitForLine('the tables of the new route', (line) => line.msg === 'map saved' && isMark(line), saved);
     const missing = await postern.waitForLine('the missing service', ({ text, msg }) =>
       /vault/.test(text ?? msg ?? ''),
     );
