@@ -188,7 +188,7 @@ describe('mail that comes by no SMTP client', () => {
     expect(bounce.content.toString('latin1')).toContain('Final-Recipient: rfc822; reject.out@else.example');
   });
 
-  it('a null sender from outside is routed as any other', async () => {
+  it('a null sender from outside is routed like every other', async () => {
     const id = await routed.hand({ client: stranger, sender: '', recipients: 'bob@a.example' });
     expect(await routed.arrivals(id)).toEqual(['archive: bob@a.example']);
   });
