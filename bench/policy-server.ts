@@ -1,6 +1,6 @@
 /**
- * One policy server of the benchmark, in a process of its own: `postern ENTRIES` is the real door with the real judge and
- * log on a block list of that many entries; `bare` only parses the attributes and answers DUNNO.
+ * One policy server of the benchmark, in a process of its own: `postern ENTRIES OWN` is the real door with the real judge
+ * and log on a list file of that many blocked entries, beside OWN allowed and OWN blocked entries of the settings; `bare` only parses the attributes and answers DUNNO.
  * Tells its port by a message to its parent, and then at each message the processor time that it has used.
  */
 import { createServer, type AddressInfo } from 'node:net';
@@ -29,9 +29,17 @@ function must<T>(
   return result.value;
 }
 
-function snapshotWith(entries: number): Snapshot {
+/** An address of the settings: one of the allowed ones (`first` 10) or of the blocked ones (`first` 12). */
+const ownAddress = (first: number, n: number): string =>
+  [first, ((3 * n) >>> 16) & 255, ((3 * n) >>> 8) & 255, (3 * n) & 255].join('.');
+
+function snapshotWith(entries: number, own: number): Snapshot {
   const listText = Array.from({ length: entries }, (_, n) => listedAddress(n)).join('\n');
-  const domains = Object.fromEntries(ownDomains.map((name) => [name, { blockedIps: [{ file: 'blocked.txt' }] }]));
+  const allowedIps = Array.from({ length: own }, (_, n) => ownAddress(10, n));
+  // A list file counts as one entry of the list that names it.
+  const ownBlocked = Array.from({ length: Math.max(0, own - 1) }, (_, n) => ownAddress(12, n));
+  const blockedIps = [...ownBlocked, { file: 'blocked.txt' }];
+  const domains = Object.fromEntries(ownDomains.map((name) => [name, { allowedIps, blockedIps }]));
   const { settings, issues } = validate({
     version: 1,
     organizations: { acme: { primaryDomain: ownDomains[0], domains } },
@@ -53,10 +61,10 @@ function snapshotWith(entries: number): Snapshot {
   );
 }
 
-async function servePostern(entries: number): Promise<number> {
+async function servePostern(entries: number, own: number): Promise<number> {
   const log = createLog({ level: 'info' });
   const meters = createMeters(systemClock);
-  const snapshot = snapshotWith(entries);
+  const snapshot = snapshotWith(entries, own);
   const door = await openPolicyDoor({
     listener: { kind: 'tcp', host: '127.0.0.1', port: 0 },
     unix: { mode: 0o660, group: null },
@@ -91,9 +99,9 @@ async function serveBare(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const [which, entries] = process.argv.slice(2);
+const [which, entries, own] = process.argv.slice(2);
 if (which !== undefined && process.send !== undefined) {
-  process.send(await (which === 'bare' ? serveBare() : servePostern(Number(entries))));
+  process.send(await (which === 'bare' ? serveBare() : servePostern(Number(entries), Number(own))));
   // Any message asks for the processor time used so far, in microseconds.
   process.on('message', () => {
     const { user, system } = process.cpuUsage();

@@ -1,6 +1,6 @@
 /** The face of the answers: decisions in Postfix's language. */
 export { POLICY_FAILURE_ACTION, renderPolicyAction } from './policy-action.ts';
-export { adviseOnMilters } from './milter-advice.ts';
+export { adviseOnMilterMap, adviseOnMilters } from './milter-advice.ts';
 export { renderMilterChanges } from './milter-changes.ts';
 export { adviseOnRestrictions, type Advice } from './postfix-advice.ts';
 export {
@@ -12,6 +12,7 @@ export {
   type ClassParameter,
   type DomainClasses,
 } from './postfix-plan/domain-classes.ts';
+export { optionalLines } from './postfix-lines.ts';
 export { policyRestriction } from './postfix-plan/edits.ts';
 export { splitList } from './postfix-plan/list-edit.ts';
 export type { ConfigurationTexts } from './postfix-plan/places.ts';
@@ -29,7 +30,7 @@ export { hasRoutes, parseRecord, renderRecord, whileChanging, type AppliedRecord
 export { adviseOnReinjection } from './postfix-plan/reinjection.ts';
 export { settlePlan, takeBackRecord, type Difference, type SettledLine } from './postfix-plan/settle.ts';
 export { viewOf, type PostfixView } from './postfix-plan/view.ts';
-export { answerSocketmap, renderTlsPolicy, SOCKETMAPS } from './socketmap-answer.ts';
+export { answerSocketmap, renderTlsPolicy, SOCKETMAPS, type SocketmapFacts } from './socketmap-answer.ts';
 export { renderRouteChanges, type EnvelopeRecipient } from './routes/route-changes.ts';
 export { fallbackKey, renderRouteMaps, ROUTE_TABLES } from './routes/route-maps.ts';
 export { installedParts, routeNeeds, type TableName } from './routes/route-needs.ts';

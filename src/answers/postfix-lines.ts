@@ -2,8 +2,9 @@
  * The main.cf lines that make Postfix ask Postern, worked out from what main.cf says now: for the doctor's "line to
  * type". Changes nothing. Source: postconf(5) smtpd_recipient_restrictions, SMTPD_POLICY_README, MILTER_README.
  */
-import { milterEdits, policyEdit } from './postfix-plan/edits.ts';
+import { milterEdits, milterMapEdit, policyEdit } from './postfix-plan/edits.ts';
 import { settleList, splitList, type ListEdit } from './postfix-plan/list-edit.ts';
+import type { DoorEndpoints } from './postfix-plan/plan.ts';
 
 /** A parameter with the value it should have, and why. */
 export type MainLine = { readonly name: string; readonly value: string; readonly comment: string };
@@ -31,3 +32,20 @@ export const milterLines = (main: ReadonlyMap<string, string>, milter: string): 
       ? { name: edit.name, value: main.get(edit.name) ?? '', comment: edit.comment }
       : lineFor(main, edit),
   );
+
+/** `smtpd_milter_maps` with our table first: the first table that knows a client answers. */
+export const milterMapLine = (main: ReadonlyMap<string, string>, socketmap: string): MainLine =>
+  lineFor(main, milterMapEdit(socketmap));
+
+/** The optional lines that are not there yet: `apply` sets none of them. */
+export const optionalLines = (
+  main: ReadonlyMap<string, string>,
+  { milter, socketmap }: Pick<DoorEndpoints, 'milter' | 'socketmap'>,
+): MainLine[] =>
+  milter === null || socketmap === null || hasMilterMap(main.get('smtpd_milter_maps') ?? '', socketmap)
+    ? []
+    : [milterMapLine(main, socketmap)];
+
+/** Whether a list of tables names ours. */
+export const hasMilterMap = (tables: string, socketmap: string): boolean =>
+  milterMapEdit(socketmap).items.every((item) => splitMilters(tables).includes(item));

@@ -1,11 +1,14 @@
 /**
  * What a socketmap query is answered, from the snapshot alone: no DNS, no disk.
  * "Not found" is the answer for everything that has no rule: Postfix's own settings stay in force.
- * Source: socketmap_table(5), postconf(5) smtp_tls_policy_maps, TLS_README "Client TLS security levels".
+ * Source: socketmap_table(5), postconf(5) smtp_tls_policy_maps and smtpd_milter_maps, TLS_README "Client TLS security
+ * levels".
  */
-import { isUnder, parseAddress, parseDomain, type Domain } from '../mail/index.ts';
-import { plainRule, type RouteId, type Snapshot, type TlsDemand } from '../snapshot/index.ts';
+import { ipSetHas, isUnder, parseAddress, parseClientAddress, parseDomain } from '../mail/index.ts';
+import type { Domain, IpAddress } from '../mail/index.ts';
+import { plainRule, type DomainPolicy, type RouteId, type Snapshot, type TlsDemand } from '../snapshot/index.ts';
 import { encodeTransport } from '../wire/postfix-map/index.ts';
+import { milterEntry } from './postfix-plan/edits.ts';
 import { NO_ROUTE } from './routes/route-maps.ts';
 import type { SocketmapReply } from '../wire/socketmap/index.ts';
 
@@ -14,13 +17,20 @@ const NOT_FOUND: SocketmapReply = { kind: 'notfound' };
 /** The maps that Postern answers for. */
 export const SOCKETMAPS = ['transport', 'tls_policy', 'recipients', 'milters'] as const;
 
+/** What an answer depends on beside the settings. */
+export type SocketmapFacts = {
+  /** When it is asked, in milliseconds since 1970: entries that have expired by then are void. */
+  readonly at: number;
+  /** Where Postfix reaches our milter, such as `unix:postern/milter.sock`; null where that door is shut. */
+  readonly milter: string | null;
+};
+
 /** Answers one query. A map that Postern does not have is a mistake in main.cf: PERM, which Postfix logs and retries. */
-export function answerSocketmap(snapshot: Snapshot, map: string, key: string): SocketmapReply {
+export function answerSocketmap(snapshot: Snapshot, map: string, key: string, facts: SocketmapFacts): SocketmapReply {
   if (map === 'tls_policy') return answerTlsPolicy(snapshot, key);
   if (map === 'transport') return answerTransport(snapshot, key);
   if (map === 'recipients') return answerRecipients(snapshot, key);
-  // No client is spared another milter in this version.
-  if ((SOCKETMAPS as readonly string[]).includes(map)) return NOT_FOUND;
+  if (map === 'milters') return answerMilters(snapshot, key, facts);
   return { kind: 'perm', reason: `no such map; Postern has ${SOCKETMAPS.join(', ')}` };
 }
 
@@ -61,6 +71,27 @@ function answerRecipients({ domains }: Snapshot, key: string): SocketmapReply {
   const isRouted = policy?.enforcement === 'enforce' && policy.inboundRoutes.length > 0;
   return isRouted ? { kind: 'ok', value: 'routed' } : NOT_FOUND;
 }
+
+/**
+ * The milters that Postfix asks about a client, in place of all of `smtpd_milters`: Postern alone for a client that
+ * every own domain allows. Who the recipients will be is not known yet, so one own domain that does not allow it is
+ * enough to ask all. In braces, because what a table names without them fails open where `milter_default_action` does.
+ * Source: postconf(5) smtpd_milter_maps, smtpd_milters.
+ */
+function answerMilters({ domains }: Snapshot, key: string, { at, milter }: SocketmapFacts): SocketmapReply {
+  const client = parseClientAddress(key);
+  if (client === null || milter === null || domains.size === 0) return NOT_FOUND;
+  for (const policy of domains.values()) {
+    if (!isAllowedBy(policy, client, at)) return NOT_FOUND;
+  }
+  return { kind: 'ok', value: milterEntry(milter) };
+}
+
+/** A gateway's own address is never looked up in the lists: who is behind it, only the headers tell. */
+const isAllowedBy = ({ enforcement, gateway, allowed }: DomainPolicy, client: IpAddress, at: number): boolean =>
+  enforcement === 'enforce' &&
+  ipSetHas(allowed.set, client, at) &&
+  (gateway === null || !ipSetHas(gateway.ips, client, at));
 
 /** The key is the next hop as Postfix writes it; only a plain domain can be a peer of a policy. */
 function answerTlsPolicy(snapshot: Snapshot, nexthop: string): SocketmapReply {

@@ -6,9 +6,13 @@ import { createMeters, type PrometheusMeters } from '../adapters/metrics/index.t
 import { createResolver } from '../adapters/dns/index.ts';
 import { createHistoryStore } from '../adapters/history-sqlite/index.ts';
 import { createKeyFiles } from '../adapters/key-files/index.ts';
+import { createShortTermBlockFile } from '../adapters/short-term-blocks/index.ts';
+import { createPatternSearch } from '../adapters/pattern-search/index.ts';
 import { createRouteRegistry } from '../adapters/route-registry/index.ts';
-import { createLastGood } from '../adapters/store-embedded/index.ts';
+import { createSettingsThread } from '../adapters/store-embedded/index.ts';
 import {
+  createAutoBlock,
+  createGatewayHealth,
   createHistory,
   createJudge,
   createKeyedSnapshots,
@@ -17,10 +21,14 @@ import {
   createRouteServers,
   createSigner,
   createSnapshots,
+  createSpamPatterns,
+  type AutoBlock,
+  type GatewayHealth,
   type History,
   type Judge,
   type KeyedSnapshots,
   type MessageJudge,
+  type PatternSearch,
   type RoutedSnapshots,
   type RouteServers,
   type Signer,
@@ -29,7 +37,7 @@ import {
 import type { Snapshot } from '../snapshot/index.ts';
 import type { SocketmapReply } from '../wire/socketmap/index.ts';
 import { routedPostfixOf } from './routed-postfix.ts';
-import type { Workspace } from './workspace.ts';
+import { endpointOf, type Workspace } from './workspace.ts';
 
 /**
  * At most 2,000 decisions a second over time, far above what one Postfix asks: writing more would take the processor from
@@ -44,6 +52,9 @@ export type Parts = {
   readonly routes: RoutedSnapshots;
   readonly keys: KeyedSnapshots;
   readonly history: History;
+  readonly autoBlock: AutoBlock;
+  readonly gatewayHealth: GatewayHealth;
+  readonly patternSearch: PatternSearch;
   readonly judge: Judge;
   readonly messageJudge: MessageJudge;
   readonly signer: Signer;
@@ -55,8 +66,11 @@ export type Parts = {
 export function build(workspace: Workspace, log: Log): Parts {
   const meters = createMeters(systemClock);
   const snapshots = createSnapshots({
-    store: workspace.store,
-    lastGood: createLastGood(workspace.operator.state, () => systemClock.now()),
+    loader: createSettingsThread({
+      settings: workspace.settingsFile,
+      name: workspace.settingsName,
+      state: workspace.operator.state,
+    }),
     surroundings: workspace.surroundings,
     clock: systemClock,
     log,
@@ -82,16 +96,41 @@ export function build(workspace: Workspace, log: Log): Parts {
     limits: HISTORY_LIMITS,
   });
   const current = (): Snapshot => keys.current();
+  const patternSearch = createPatternSearch(log);
+  const spamPatterns = createSpamPatterns(patternSearch);
+  const autoBlock = buildAutoBlock(workspace, current, log, meters);
+  const milter = endpointOf(workspace.operator.listen.milter[0], workspace.postfix);
   return {
     snapshots,
     meters,
     routeServers,
     routes,
     history,
+    autoBlock,
+    gatewayHealth: createGatewayHealth({
+      current: () => snapshots.current(),
+      resolver,
+      meters,
+      clock: systemClock,
+      log,
+    }),
+    patternSearch,
     keys,
-    messageJudge: createMessageJudge(systemClock, log, meters, history),
+    messageJudge: createMessageJudge(systemClock, log, meters, { history, autoBlock, spamPatterns }),
     signer: createSigner(vault, systemClock),
-    judge: createJudge(current, systemClock, log, meters, history),
-    answerSocketmap: (map, key) => answerSocketmap(current(), map, key),
+    judge: createJudge(current, systemClock, log, meters, history, autoBlock),
+    answerSocketmap: (map, key) => answerSocketmap(current(), map, key, { at: systemClock.now(), milter }),
   };
+}
+
+function buildAutoBlock(
+  { operator }: Workspace,
+  current: () => Snapshot,
+  log: Log,
+  meters: PrometheusMeters,
+): AutoBlock {
+  const store = createShortTermBlockFile(operator.state);
+  const autoBlock = createAutoBlock({ current, store, clock: systemClock, log });
+  meters.watchShortTermClients(() => autoBlock.held());
+  return autoBlock;
 }

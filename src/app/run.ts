@@ -13,7 +13,7 @@ import { openSocketmapDoor } from '../adapters/socketmap-server/index.ts';
 import type { OpenDoor, UnixSocketOptions } from '../adapters/socket/index.ts';
 import { watchFiles } from '../adapters/store-embedded/index.ts';
 import { formatListener, type Listener } from '../operator/index.ts';
-import { PosternError, type Log } from '../services/index.ts';
+import { noteUnknownRecipient, PosternError, type Log } from '../services/index.ts';
 import { build, type Parts } from './build.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
@@ -55,12 +55,14 @@ export async function serve(config: string | undefined, logLevel: string): Promi
     // A dead DNS must not hold up the start; the names are looked up again later.
     await Promise.race([parts.routeServers.refresh(), sleep(ROUTE_WAIT_MS, undefined, { ref: false })]);
     await parts.routes.refresh();
+    await parts.autoBlock.start();
     for (const door of DOORS) await openAll(door, doors);
   } catch (error) {
     await closeAll(0);
     throw error;
   }
   const endWatching = watch(config, workspace, parts, log);
+  parts.gatewayHealth.refresh();
   phase = 'running';
   log.info('ready', {
     revision: parts.snapshots.current().revision,
@@ -70,9 +72,12 @@ export async function serve(config: string | undefined, logLevel: string): Promi
   phase = 'draining';
   log.info('draining', { signal, at_most_ms: DRAIN_MS });
   endWatching();
+  parts.gatewayHealth.stop();
   await closeAll(DRAIN_MS);
   await parts.routes.stop();
   await parts.history.stop();
+  await parts.autoBlock.stop();
+  await parts.patternSearch.stop();
   log.info('stopped');
   return 0;
 }
@@ -92,8 +97,16 @@ function openOne(
     case 'policy':
       return openPolicyDoor({ ...common, judge: parts.judge });
     case 'milter': {
-      const { messageJudge, signer, keys } = parts;
-      return openMilterDoor({ ...common, judge: messageJudge, signer, current: () => keys.current() });
+      const { messageJudge, signer, keys, autoBlock } = parts;
+      return openMilterDoor({
+        ...common,
+        judge: messageJudge,
+        signer,
+        current: () => keys.current(),
+        onUnknownRecipient: (snapshot, unknown) => {
+          noteUnknownRecipient(autoBlock, snapshot, unknown, Date.now());
+        },
+      });
     }
     case 'socketmap':
       return openSocketmapDoor({ ...common, answer: parts.answerSocketmap });
@@ -102,10 +115,12 @@ function openOne(
   }
 }
 
-function readiness({ snapshots, keys, routes }: Parts, phase: Phase): Readiness {
+function readiness({ snapshots, keys, routes, autoBlock }: Parts, phase: Phase): Readiness {
   const mapsNotLive = (routes.maps()?.maps ?? []).filter(({ state }) => state !== 'live');
   if (phase !== 'running') return { status: phase, revision: null, problems: snapshots.problems(), mapsNotLive };
-  const problems = [...snapshots.problems(), keys.problem(), ...routes.problems()].filter((each) => each !== null);
+  const problems = [...snapshots.problems(), keys.problem(), ...routes.problems(), autoBlock.problem()].filter(
+    (each) => each !== null,
+  );
   const status = problems.length === 0 ? 'ready' : 'degraded';
   return { status, revision: snapshots.current().revision, problems, mapsNotLive };
 }
@@ -114,14 +129,23 @@ function readiness({ snapshots, keys, routes }: Parts, phase: Phase): Readiness 
 function watch(
   config: string | undefined,
   workspace: Workspace,
-  { snapshots, keys, routes, routeServers }: Parts,
+  { snapshots, keys, routes, routeServers, gatewayHealth }: Parts,
   log: Log,
 ): () => void {
   const base = dirname(workspace.settingsFile);
   const files = (): string[] => [workspace.settingsFile, ...snapshots.listFiles().map((file) => resolve(base, file))];
-  const watching = watchFiles(files, () => {
-    void snapshots.reload().then(() => Promise.all([routeServers.refresh(), routes.refresh()]));
-  });
+  const watching = watchFiles(
+    files,
+    () => {
+      void snapshots.reload().then(() => {
+        gatewayHealth.refresh();
+        return Promise.all([routeServers.refresh(), routes.refresh()]);
+      });
+    },
+    () => {
+      snapshots.expectChange();
+    },
+  );
   const { configDirectory } = workspace.operator.postfix;
   const watchingPostfix = watchFiles(
     () => ['main.cf', 'master.cf'].map((name) => resolve(configDirectory, name)),
@@ -132,7 +156,12 @@ function watch(
     () => [keyIndexOf(workspace.operator.state)],
     () => void keys.reload(),
   );
-  const onHangUp = (): void => void reread(config, workspace, snapshots, log).then(() => routes.refresh());
+  const onHangUp = (): void => {
+    void reread(config, workspace, snapshots, log).then(() => {
+      gatewayHealth.refresh();
+      return routes.refresh();
+    });
+  };
   process.on('SIGHUP', onHangUp);
   return () => {
     clearInterval(refreshing);

@@ -10,12 +10,14 @@ import type { RecipientTransaction } from './facts.ts';
 import { reason, type Rule, type RuleInput } from './rules/finding.ts';
 import { gatewayOnly } from './rules/gateway-only.ts';
 import { ipAllowBlock } from './rules/ip-allow-block.ts';
+import { mayDiffer, ONE_DOMAIN } from './rules/one-domain.ts';
 import { mailboxOf, type OwnReading } from './rules/routing.ts';
+import { shortTermBlock } from './rules/short-term-block.ts';
 import { tlsRequired } from './rules/tls-required.ts';
-import { findTrueClient } from './true-client.ts';
+import { explainHop, findTrueClient, walkToTrueClient } from './true-client.ts';
 import { findTrust, type TrustFacts, type TrustFinding } from './trust.ts';
 
-const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, gatewayOnly, tlsRequired];
+const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, shortTermBlock, gatewayOnly, tlsRequired];
 
 const PASS: Verdict = { kind: 'pass' };
 /** Said to whoever writes to an encoded recipient. */
@@ -32,7 +34,8 @@ export function decideRecipient(snapshot: Snapshot, t: RecipientTransaction): Re
     return foreign(t, trust, PASS, reason('own-domain', null, text));
   }
   const isInternal = trust.trusted && t.sender !== null && ownReading(snapshot, t.sender)?.policy === policy;
-  return decideOwn(policy, t, trust, isInternal ? 'internal' : 'external');
+  const decision = decideOwn(policy, t, trust, isInternal ? 'internal' : 'external');
+  return t.earlierDomain === undefined ? decision : aloneOrLater(snapshot, policy, t, t.earlierDomain, decision);
 }
 
 /** The own domain and mailbox that Postfix may deliver to, however the sender has wrapped it, or left the domain out. */
@@ -75,11 +78,15 @@ function decideOwn(
   trust: TrustFinding,
   mail: MailKind,
 ): RecipientDecision {
-  const trueClient = findTrueClient(policy.gateway, t.client, t.at);
+  const { gateway } = policy;
+  const walk =
+    gateway === null || t.headers === undefined ? null : walkToTrueClient(gateway, t.client, t.headers, t.at);
+  const trueClient = walk ?? findTrueClient(gateway, t.client, t.at);
   const input: RuleInput = { policy, transaction: t, trust, trueClient };
   const reasons: Reason[] = [
     reason('own-domain', policy.pointer, `${policy.domain} is an own domain of ${policy.organization}`),
     reason('trust', null, `${trust.trusted ? 'trusted' : 'not trusted'}: ${trust.text}`),
+    ...(walk?.hops ?? []).map((hop) => reason('true-client', trueClient.setting, explainHop(hop, t.headers ?? []))),
     reason('true-client', trueClient.setting, trueClient.text),
   ];
   let refusal: Exclude<Verdict, { kind: 'pass' }> | null = null;
@@ -115,6 +122,31 @@ function decideOwn(
     throughGateway: trueClient.throughGateway,
     // Observed mail is not touched, so nothing is told to later filters either.
     bypassSpamFilter: bypassSpamFilter && refusal === null && policy.enforcement === 'enforce',
+  };
+}
+
+/** Also where the later domain is only observed: what the earlier one decides would act on its recipients. */
+function aloneOrLater(
+  snapshot: Snapshot,
+  policy: DomainPolicy,
+  t: RecipientTransaction,
+  earlierDomain: Domain,
+  decision: RecipientDecision,
+): RecipientDecision {
+  const earlier = snapshot.domains.get(earlierDomain);
+  if (decision.verdict.kind !== 'pass' || earlier === undefined || earlier === policy) return decision;
+  const told = (text: string): Reason => reason('one-domain', null, text);
+  if (decision.trust.trusted || !mayDiffer(policy, earlier, t.client, t.at)) {
+    const why = decision.trust.trusted ? 'the client is trusted' : `${policy.domain} decides as it does`;
+    return { ...decision, reasons: [...decision.reasons, told(`together with ${earlierDomain}: ${why}`)] };
+  }
+  const because = told(`the message is for ${earlierDomain} already, which may decide otherwise at its end`);
+  return {
+    ...decision,
+    verdict: { kind: 'defer', reply: ONE_DOMAIN },
+    decisive: because,
+    reasons: [...decision.reasons, because],
+    bypassSpamFilter: false,
   };
 }
 

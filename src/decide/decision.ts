@@ -8,6 +8,10 @@ export type Verdict =
   | { readonly kind: 'reject'; readonly reply: PermanentReply }
   | { readonly kind: 'defer'; readonly reply: TransientReply };
 
+/** What becomes of a whole message. `quarantine`: it waits in Postfix's hold queue; `discard`: it is taken and thrown away. */
+export type MessageVerdict =
+  Verdict | { readonly kind: 'quarantine'; readonly reason: string } | { readonly kind: 'discard' };
+
 /** Every rule that a reason may name. */
 export type RuleId =
   | 'internal-domain'
@@ -16,11 +20,14 @@ export type RuleId =
   | 'true-client'
   | 'ip-allow'
   | 'ip-block'
+  | 'short-term-block'
   | 'gateway-only'
   | 'tls-required'
   | 'marks'
   | 'dkim-sign'
   | 'routing'
+  | 'spam-pattern'
+  | 'one-domain'
   | 'enforcement';
 
 /**

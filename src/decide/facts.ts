@@ -14,6 +14,9 @@ export type Stage = 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | 'message';
 export type Client =
   { readonly kind: 'smtp'; readonly address: IpAddress } | { readonly kind: 'local' } | { readonly kind: 'unknown' };
 
+/** An automatic block: until when it acts, in milliseconds since 1970, and why it was made. */
+export type ShortTermBlockFact = { readonly until: number; readonly reason: string };
+
 /** One recipient of one transaction. `at` is in milliseconds since 1970. Absent facts are null. */
 export type RecipientTransaction = {
   readonly stage: Stage;
@@ -27,10 +30,22 @@ export type RecipientTransaction = {
   readonly sender: Address | null;
   readonly recipient: Address;
   readonly at: number;
+  /** The automatic block of the true client by the recipient's own domain; absent where there is none. */
+  readonly shortTermBlock?: ShortTermBlockFact;
+  /** Absent before the end of the headers. */
+  readonly headers?: readonly HeaderField[];
+  /** The own domain of the recipient that was taken first in the same message; absent where there is none. */
+  readonly earlierDomain?: Domain;
 };
 
 /** A header field as received: octets as latin1 text; `value` is all after the colon, folds as LF and white space. */
 export type HeaderField = { readonly name: string; readonly value: string };
+
+/** What a spam pattern found. `isCut`: not all of the header was looked at. `unknown`: it took too long. */
+export type SpamHit =
+  | { readonly kind: 'match'; readonly field: string }
+  | { readonly kind: 'none'; readonly isCut: boolean }
+  | { readonly kind: 'unknown' };
 
 /** The domain of the single author, or why there is none to sign for. Source: RFC 5322 §3.6.2, RFC 6376 §8.15. */
 export type Author = { readonly domain: Domain } | { readonly domain: null; readonly reason: string };
@@ -46,8 +61,17 @@ export type MessageRecipient = {
 };
 
 /** One message at the end of its headers. */
-export type MessageTransaction = Omit<RecipientTransaction, 'recipient' | 'stage'> & {
+export type MessageTransaction = Omit<
+  RecipientTransaction,
+  'recipient' | 'stage' | 'earlierDomain' | 'shortTermBlock'
+> & {
   readonly recipients: readonly MessageRecipient[];
   readonly headers: readonly HeaderField[];
   readonly author: Author;
+  /** What the spam patterns of gateways found, by own domain; absent where none had to be looked for. */
+  readonly spamHits?: ReadonlyMap<Domain, SpamHit>;
+  /** Recipients that Postfix has refused because they do not exist; absent where there are none. */
+  readonly unknownRecipients?: readonly Address[];
+  /** The automatic blocks of the clients behind gateways, by own domain; absent where there are none. */
+  readonly shortTermBlocks?: ReadonlyMap<Domain, ShortTermBlockFact>;
 };

@@ -1,9 +1,11 @@
 /** The face of the decisions. */
-export { decideRecipient, trustOf } from './decide.ts';
+export { decideRecipient, ownReading, trustOf } from './decide.ts';
+export { clientsBehindGateways } from './clients-behind-gateways.ts';
 export { decideMessage, type MessageDecision } from './message.ts';
 export { ROUTE_FIELD, type Mailbox, type RouteDelivery, type Routing } from './rules/routing.ts';
 export type { NotSigned } from './rules/dkim-sign.ts';
-export type { Reason, RecipientDecision, RuleId, Verdict } from './decision.ts';
+export { gatewaysBehind } from './gateways.ts';
+export type { MessageVerdict, Reason, RecipientDecision, RuleId, Verdict } from './decision.ts';
 export type {
   Author,
   Client,
@@ -11,6 +13,8 @@ export type {
   MessageRecipient,
   MessageTransaction,
   RecipientTransaction,
+  ShortTermBlockFact,
+  SpamHit,
   Stage,
 } from './facts.ts';
 export type { TrustFinding } from './trust.ts';

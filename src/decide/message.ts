@@ -4,10 +4,16 @@
  * Source: RFC 5321 §3.3, RFC 6376 §5.1 (authority to sign), RFC 8601 §5 (forged fields).
  */
 import { transient, type Address } from '../mail/index.ts';
-import type { DomainPolicy, RouteId, Snapshot } from '../snapshot/index.ts';
+import type { RouteId, Snapshot } from '../snapshot/index.ts';
 import { decideRecipient, INTERNAL, internalDomainGuard, ownReading, trustOf } from './decide.ts';
-import type { Reason, RecipientDecision, Verdict } from './decision.ts';
+import type { MessageVerdict, Reason, RecipientDecision, Verdict } from './decision.ts';
 import type { HeaderField, MessageRecipient, MessageTransaction } from './facts.ts';
+import {
+  decideBehindGateway,
+  type BehindGateway,
+  type DecidedRecipient,
+  type ThroughGateway,
+} from './rules/behind-gateway.ts';
 import { decideMarks } from './rules/marks.ts';
 import { decideSigning, type Signing } from './rules/dkim-sign.ts';
 import { reason } from './rules/finding.ts';
@@ -24,8 +30,12 @@ import {
 
 /** The decision about one message. */
 export type MessageDecision = {
-  /** Where it is no pass, nothing is changed or signed. */
-  readonly verdict: Verdict;
+  /** Where it is neither pass nor quarantine, nothing is changed or signed. */
+  readonly verdict: MessageVerdict;
+  /** What would have been, where an own domain that blocks the client is only observed. */
+  readonly observed: MessageVerdict | null;
+  /** The reason that decided: the refusal's, else why it is spam, else why it is signed or not. */
+  readonly decisive: Reason;
   /** Fields to take out, by their position in `headers`. */
   readonly removed: readonly number[];
   /** Fields to put on top, the topmost first; values without leading space. */
@@ -33,36 +43,56 @@ export type MessageDecision = {
   readonly routing: Routing;
   readonly signing: Signing;
   readonly bypassSpamFilter: boolean;
-  /** What decided; the first is the refusal's, where there is one. */
+  /** Whether a gateway called it spam, and the message is marked so. */
+  readonly isSpam: boolean;
+  /** What the headers made of each recipient, in the order of the recipients. */
+  readonly recipients: readonly RecipientDecision[];
+  /** One of them for each own domain whose gateway handed the message over; their `trueClient` is who is behind it. */
+  readonly throughGateways: readonly ThroughGateway[];
+  /** What acted on the whole message; the first is the refusal's, where there is one. */
   readonly reasons: readonly Reason[];
 };
 
 const PASS: Verdict = { kind: 'pass' };
+
+/** The later, the gentler. Mail that must wait for its route may not be held meanwhile: let go, it would go past. */
+const SEVERITY: readonly MessageVerdict['kind'][] = ['reject', 'discard', 'defer', 'quarantine', 'pass'];
+
+const NOT_BEHIND: BehindGateway = {
+  verdict: PASS,
+  observed: null,
+  isSpam: false,
+  added: [],
+  through: [],
+  reasons: [],
+};
 const NOT_INSTALLED = transient('451', '4.3.5', 'Mail routing is not ready, try again later');
 
-/** Decides about a message. Its recipients were decided at RCPT; here they say whose rules the marks follow. */
+/**
+ * Decides about a message. Its recipients were decided at RCPT; here they say whose rules the marks follow, and what
+ * the headers tell of who is behind a gateway.
+ */
 export function decideMessage(snapshot: Snapshot, t: MessageTransaction): MessageDecision {
-  const { recipients, headers, author, ...facts } = t;
-  const decided = recipients.map(({ address }): RecipientDecision =>
-    decideRecipient(snapshot, { ...facts, stage: 'message', recipient: address }),
-  );
-  const policies = decided.flatMap(({ domain }): DomainPolicy[] => {
-    const policy = domain === null ? undefined : snapshot.domains.get(domain);
-    return policy === undefined ? [] : [policy];
+  const { headers, author, recipients } = t;
+  const decided = decideAgain(snapshot, t);
+  const own = decided.flatMap((decision): DecidedRecipient[] => {
+    const policy = decision.domain === null ? undefined : snapshot.domains.get(decision.domain);
+    return policy === undefined ? [] : [{ policy, decision }];
   });
+  const policies = own.map(({ policy }) => policy);
   const authorPolicy = author.domain === null ? null : (snapshot.domains.get(author.domain) ?? null);
-  const trust = trustOf(snapshot, authorPolicy, facts);
+  const trust = trustOf(snapshot, authorPolicy, t);
   const concerned = authorPolicy === null ? policies : [...policies, authorPolicy];
-  const isReinjection = facts.daemonName !== null && snapshot.host.reinjectionServices.includes(facts.daemonName);
+  const isReinjection = t.daemonName !== null && snapshot.host.reinjectionServices.includes(t.daemonName);
   const routeMarks = marksFor(snapshot, headers);
   const marks = decideMarks({
     host: snapshot.host,
     headers,
-    isStranger: [null, ...policies].some((scope) => !trustOf(snapshot, scope, facts).trusted),
+    isStranger: [null, ...policies].some((scope) => !trustOf(snapshot, scope, t).trusted),
     isStrangerToAuthor: !trust.trusted,
     isReinjection,
     isOnlyObserved: concerned.length > 0 && concerned.every(({ enforcement }) => enforcement === 'observe'),
-    own: decided.filter(({ domain }) => domain !== null),
+    own: own.map(({ decision }) => decision),
     routeMarks: new Set(routeMarks.keys()),
   });
   const signing = decideSigning({
@@ -75,20 +105,46 @@ export function decideMessage(snapshot: Snapshot, t: MessageTransaction): Messag
   });
   // What comes back from a content filter was routed before it went there: its recipients are encoded already.
   const routed = isReinjection ? NOTHING_ROUTED(recipients) : route(snapshot, t, routeMarks);
-  const refusal = [routed, marks].find(({ verdict }) => verdict.kind !== 'pass');
+  const behind = isReinjection ? NOT_BEHIND : decideBehindGateway(own, t.spamHits ?? NO_HITS);
+  const parts = [behind, routed, marks].toSorted((a, b) => severity(a.verdict) - severity(b.verdict));
+  const verdict = parts[0]?.verdict ?? PASS;
+  const isTaken = verdict.kind === 'pass' || verdict.kind === 'quarantine';
+  const reasons = [...parts.flatMap((part) => part.reasons), signing.reason];
+  const isSpam = isTaken && behind.isSpam;
+  const decisive = verdict.kind === 'pass' ? (isSpam ? behind.reasons[0] : undefined) : reasons[0];
   return {
-    verdict: refusal?.verdict ?? PASS,
-    removed: refusal === undefined ? marks.removed : [],
-    added: refusal === undefined ? marks.added : [],
+    verdict,
+    observed: behind.observed,
+    decisive: decisive ?? signing.reason,
+    removed: isTaken ? marks.removed : [],
+    added: isTaken ? [...marks.added, ...behind.added] : [],
     routing: routed.routing,
     signing,
-    bypassSpamFilter: refusal === undefined && marks.bypassSpamFilter,
-    reasons: [
-      ...(refusal?.reasons ?? []),
-      ...[routed, marks].filter((each) => each !== refusal).flatMap(({ reasons }) => reasons),
-      signing.reason,
-    ],
+    bypassSpamFilter: isTaken && marks.bypassSpamFilter,
+    isSpam,
+    recipients: decided,
+    throughGateways: behind.through,
+    reasons,
   };
+}
+
+const NO_HITS: NonNullable<MessageTransaction['spamHits']> = new Map();
+
+const severity = ({ kind }: MessageVerdict): number => SEVERITY.indexOf(kind);
+
+/** The recipients once more, now that the headers are there. */
+function decideAgain(snapshot: Snapshot, t: MessageTransaction): RecipientDecision[] {
+  const { recipients, shortTermBlocks } = t;
+  return recipients.map(({ address }): RecipientDecision => {
+    const domain = shortTermBlocks === undefined ? undefined : ownReading(snapshot, address)?.policy.domain;
+    const block = domain === undefined ? undefined : shortTermBlocks?.get(domain);
+    return decideRecipient(snapshot, {
+      ...t,
+      stage: 'message',
+      recipient: address,
+      ...(block !== undefined && { shortTermBlock: block }),
+    });
+  });
 }
 
 /** What routing says, with the refusal that it or its installation brings about. */

@@ -9,6 +9,7 @@ import {
   findInIpSet,
   formatIpAddress,
   isLoopback,
+  isPrivateAddress,
   readReceived,
   type IpAddress,
   type ReceivedHop,
@@ -127,11 +128,4 @@ const printable = (text: string, maxLength: number): string => {
 };
 
 const privateHint = (address: IpAddress): string =>
-  isPrivate(address) ? '; it is not public: if it is of the gateway, add it to its ips' : '';
-
-/** Addresses that mean a host inside some network. Source: RFC 1918 §3, RFC 3927 §2.1, RFC 6598 §7, RFC 4193 §3.1, RFC 4291 §2.5.6. */
-function isPrivate(address: IpAddress): boolean {
-  if (address.family === 6) return (address.w0 >>> 25) << 1 === 0xfc || address.w0 >>> 22 === 0xfe80 >>> 6;
-  const top = address.value >>> 16;
-  return top >>> 8 === 10 || top >>> 4 === 0xac1 || top === 0xc0a8 || top === 0xa9fe || top >>> 6 === 0x6440 >>> 6;
-}
+  isPrivateAddress(address) ? '; it is not public: if it is of the gateway, add it to its ips' : '';

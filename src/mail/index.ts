@@ -9,6 +9,7 @@ export * from './ip-list-input.ts';
 export * from './ip-range.ts';
 export * from './ip-set.ts';
 export * from './message-text.ts';
+export * from './private-address.ts';
 export * from './received.ts';
 export * from './result.ts';
 export * from './shared-senders.ts';

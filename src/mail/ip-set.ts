@@ -1,6 +1,6 @@
 /**
  * Whether an address is in a compiled list, and which entry of the list says so.
- * Never changes: a set is plain data in typed arrays, and can be handed to a worker by structured clone.
+ * Never changes: a set is plain data in typed arrays, over one buffer, and can be handed to another thread.
  * Source: RFC 4632 §3.1 (networks as address ranges). No outside source for the search.
  */
 import { addressWords, type IpAddress, type Ipv6Address } from './ip-address.ts';
@@ -31,13 +31,44 @@ export type IpSet = {
  * narrowest range, then the first: an entry that has expired so never hides one that has not.
  */
 export function compileIpSet(sources: readonly IpSetSource[]): IpSet {
+  if (sources.length === 0) return EMPTY;
   const expiresAt = Float64Array.from(sources, (source) => source.expiresAt ?? Infinity);
-  return {
+  return pack({
     size: sources.length,
     expiresAt,
     v4: disjointSegments(gather(sources, 'v4'), 1, expiresAt),
     v6: disjointSegments(gather(sources, 'v6'), 4, expiresAt),
+  });
+}
+
+const EMPTY: IpSet = pack({
+  size: 0,
+  expiresAt: new Float64Array(),
+  v4: allocateSegments(0, 1),
+  v6: allocateSegments(0, 4),
+});
+
+/** The same set in one piece of memory: thousands of small ones cost the garbage collector tens of milliseconds. */
+function pack({ size, expiresAt, v4, v6 }: IpSet): IpSet {
+  const columns = [v4, v6].flatMap(({ first, last, line, entry }) => [first, last, line, entry]);
+  const bytes = columns.reduce((sum, column) => sum + column.byteLength, expiresAt.byteLength);
+  const buffer = new ArrayBuffer(bytes);
+  const expiry = new Float64Array(buffer, 0, expiresAt.length);
+  expiry.set(expiresAt);
+  let at = expiresAt.byteLength;
+  const move = (column: Uint32Array): Uint32Array => {
+    const moved = new Uint32Array(buffer, at, column.length);
+    moved.set(column);
+    at += column.byteLength;
+    return moved;
   };
+  const moveAll = ({ first, last, line, entry }: IpSegments): IpSegments => ({
+    first: move(first),
+    last: move(last),
+    line: move(line),
+    entry: move(entry),
+  });
+  return { size, expiresAt: expiry, v4: moveAll(v4), v6: moveAll(v6) };
 }
 
 /**
@@ -75,6 +106,25 @@ export function ipSetOverlaps(set: IpSet, range: IpRange): boolean {
   const at = startingBefore(segments.first, range.last);
   const first = addressWords(range.first);
   return at >= 0 && compareWords(segments.last, at, first, 0, first.length) >= 0;
+}
+
+/** True when both answer the same about every address at every time; false also where only the entries' order differs. */
+export function sameIpSet(one: IpSet, other: IpSet): boolean {
+  return (
+    one === other ||
+    (sameNumbers(one.expiresAt, other.expiresAt) &&
+      (['v4', 'v6'] as const).every((family) =>
+        (['first', 'last', 'entry'] as const).every((column) =>
+          sameNumbers(one[family][column], other[family][column]),
+        ),
+      ))
+  );
+}
+
+function sameNumbers(one: ArrayLike<number>, other: ArrayLike<number>): boolean {
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length; at += 1) if (one[at] !== other[at]) return false;
+  return true;
 }
 
 function locate(segments: IpSegments, address: IpAddress): number {
@@ -131,12 +181,23 @@ function gather(sources: readonly IpSetSource[], family: 'v4' | 'v6'): IpSegment
   for (const [entry, source] of sources.entries()) {
     const count = counts[entry] as number;
     if (count === 0) continue;
-    const isList = 'list' in source;
-    all.first.set(isList ? source.list[family].first : addressWords(source.range.first), at * width);
-    all.last.set(isList ? source.list[family].last : addressWords(source.range.last), at * width);
-    if (isList) all.line.set(source.list[family].line, at);
+    if ('list' in source) {
+      const { first, last, line } = source.list[family];
+      all.first.set(first, at * width);
+      all.last.set(last, at * width);
+      all.line.set(line, at);
+    } else {
+      putWords(all.first, at * width, source.range.first);
+      putWords(all.last, at * width, source.range.last);
+    }
     all.entry.fill(entry, at, at + count);
     at += count;
   }
   return all;
+}
+
+/** Not `set`, which takes several times as long for one address. */
+function putWords(column: Uint32Array, at: number, address: IpAddress): void {
+  if (address.family === 4) column[at] = address.value;
+  else for (const [index, word] of addressWords(address).entries()) column[at + index] = word;
 }

@@ -3,8 +3,10 @@
  * field saw it, and which server that was. Reads in time linear in the length of the field.
  * Never believes a name or an address that the client chose (HELO, ident, login): where it cannot tell such a claim
  * from what the server saw, it says that the peer is not known. Never judges whether the field itself may be believed.
+ * A server that writes the name unchecked lets a client make itself unknown, but not somebody else.
  * Source: RFC 5321 §4.4 (trace fields), RFC 5322 §3.2.2 (comments) and §3.6.7; the forms that the servers document
- * or write: Postfix smtpd, Exchange, Exim `received_header_text`, Sendmail `HReceived`, qmail received.c.
+ * or write: Postfix smtpd, Exchange, Exim `received_header_text`, Sendmail `HReceived`, qmail received.c, Haraka,
+ * OpenSMTPD, Momentum, CommuniGate Pro, Zmailer, amavis; compared with fields in public mail archives.
  */
 import { compareIpAddresses, isLoopback, parseClientAddress, parseIpAddress, type IpAddress } from './ip-address.ts';
 
@@ -33,13 +35,17 @@ const SPACE = /[\t\n\r ]+/y;
 const WORD = /[^\t\n\r ();"]+/y;
 
 /** With these a system hands mail to itself, whoever the from clause names. Source: RFC 2033 §5; Exim, "with local". */
-const LOCAL_PROTOCOL = /^(?:local(?:-[\w-]+)?|(?:utf8)?lmtps?a?)$/i;
-/** Without a from clause: not those of submission and web mail, before which anybody may be. Source: RFC 3848, RFC 6531 §4.3. */
-const INNER_PROTOCOL = /^(?:local(?:-[\w-]+)?|(?:utf8)?lmtps?|e?smtps?|utf8smtps?|qmqp)$/i;
-/** qmail-queue writes a field of its own above that of qmail-smtpd. Source: qmail, qmail-queue.c. */
-const QMAIL_QUEUE = /^qmail \d+ invoked /;
-/** Comments of the from clause that name a login, an envelope address or the encryption. */
-const NO_PEER = /^(?:auth(?:enticated|:|id=)|envelope-|using$)/i;
+const LOCAL_PROTOCOL = /^(?:local(?:-[\w-]+)?|(?:utf8)?lmtps?a?|spamassassin)$/i;
+/**
+ * Without a from clause: not those of submission and web mail, before which anybody may be; SMTPS, which is none of the
+ * registered names, is one of these (Zoho). PIPE: a content filter of CommuniGate Pro. Source: RFC 3848, RFC 6531 §4.3.
+ */
+const INNER_PROTOCOL = /^(?:local(?:-[\w-]+)?|(?:utf8)?lmtps?|smtp|esmtps?|utf8smtps?|qmqp|pipe)$/i;
+/** Fields that a queue writes above that of its SMTP server. Source: qmail, qmail-queue.c; Haraka outbound. */
+const OWN_QUEUE = /^(?:qmail \d+ invoked |Haraka outbound$)/;
+/** Comments of the from clause that name a login, an envelope address, a certificate (the client's own words) or the encryption. */
+const NO_PEER =
+  /^(?:auth(?:enticated|:|id=)|client (?:cn|did) |envelope-|smtp-auth |user(?:=| authenticated )|using |\S+ authenticated user )/i;
 
 /**
  * Reads the value of a Received field: octets as latin1 text, folded or not. Never throws. One above 16,384 octets, or
@@ -50,30 +56,49 @@ export function readReceived(value: string): ReceivedHop {
   if (tokens === null) return UNREADABLE;
   const hasFrom = isWord(tokens[0], 'from');
   // What follows "from" is what the client calls itself, even if that is "by".
-  const start = hasFrom ? 1 : 0;
-  const search = hasFrom && tokens[1]?.isComment === false ? 2 : start;
+  const search = hasFrom && tokens[1]?.isComment === false ? 2 : hasFrom ? 1 : 0;
   const byAt = tokens.findIndex((token, at) => at >= search && isWord(token, 'by'));
   // A second one shows that a claim holds the words of a whole field.
   if (byAt >= 0 && tokens.some((token, at) => at > byAt && isWord(token, 'by'))) return UNREADABLE;
-  const clause = hasFrom ? tokens.slice(1, byAt < 0 ? tokens.length : byAt) : [];
+  const clause = hasFrom ? tokens.slice(1, byAt < 0 ? tokens.length : byAt) : tokens.slice(0, Math.max(0, byAt));
   const rest = byAt < 0 ? [] : tokens.slice(byAt + 1);
-  const address = peerOf(
-    clause,
-    rest.some(({ text, isComment }) => isComment && text.startsWith('Exim ')),
-  );
   const by = wordAt(rest, 0)?.replace(/,$/, '') ?? null;
-  return { address, by, isInternal: address === null ? isInner(tokens, rest, hasFrom) : isLoopback(address) };
+  if (!hasFrom) return { address: null, by, isInternal: isInnerWithoutFrom(tokens, clause, rest) };
+  const address = peerOf(clause, hasComment(rest, 'Exim '));
+  return { address, by, isInternal: address === null ? isInnerFrom(clause, rest) : isLoopback(address) };
 }
 
-/** Whether a field without an address tells of a handover inside the system of its writer. */
-function isInner(tokens: readonly Token[], rest: readonly Token[], hasFrom: boolean): boolean {
+/** What "with" names, or null. */
+function protocolOf(rest: readonly Token[]): string | null {
   const withAt = rest.findIndex((token) => isWord(token, 'with'));
-  const protocol = withAt < 0 ? null : (wordAt(rest, withAt + 1) ?? '');
-  if (hasFrom) return protocol !== null && LOCAL_PROTOCOL.test(protocol);
-  const first = tokens.find(({ isComment }) => !isComment);
-  if (isWord(first, 'by')) return rest.length > 0 && (protocol === null || INNER_PROTOCOL.test(protocol));
-  return tokens[0]?.isComment === true && QMAIL_QUEUE.test(tokens[0].text);
+  return withAt < 0 ? null : (wordAt(rest, withAt + 1) ?? '');
 }
+
+/** Whether a from clause without an address tells of a handover inside the system of its writer. */
+function isInnerFrom(clause: readonly Token[], rest: readonly Token[]): boolean {
+  const protocol = protocolOf(rest);
+  if (protocol !== null && LOCAL_PROTOCOL.test(protocol)) return true;
+  // IIS, from a program on the same host.
+  if (clause.map(({ text, isComment }) => (isComment ? '()' : text)).join(' ') === 'mail pickup service') {
+    return protocol === 'Microsoft';
+  }
+  // OpenSMTPD, the same: the server writes the last comment.
+  const last = clause.at(-1);
+  return last?.isComment === true && /^\S+ \[local\]$/.test(last.text) && hasComment(rest, 'OpenSMTPD');
+}
+
+/** The same of a field without a from clause; `before` is what stands before "by". */
+function isInnerWithoutFrom(tokens: readonly Token[], before: readonly Token[], rest: readonly Token[]): boolean {
+  const first = tokens.find(({ isComment }) => !isComment);
+  if (!isWord(first, 'by')) return tokens[0]?.isComment === true && OWN_QUEUE.test(tokens[0].text);
+  // Some servers name the peer in a comment before "by".
+  if (before.some(({ text }) => /[[\]]/.test(text) || readComment(text).seen.length > 0)) return false;
+  const protocol = protocolOf(rest);
+  return rest.length > 0 && (protocol === null || INNER_PROTOCOL.test(protocol));
+}
+
+const hasComment = (tokens: readonly Token[], start: string): boolean =>
+  tokens.some(({ text, isComment }) => isComment && text.startsWith(start));
 
 /** The peer that a from clause names; null where it names none, or several that may be meant. */
 function peerOf(clause: readonly Token[], isExim: boolean): IpAddress | null {
@@ -88,9 +113,13 @@ function peerOf(clause: readonly Token[], isExim: boolean): IpAddress | null {
   return theOne(seen.length === 0 && isExim ? literal : seen);
 }
 
+/** What stands in brackets: an address, or null for what is none and may yet be the peer. */
+type Bracketed = IpAddress | null;
+
 /** The address that all of them are, if it can be that of an SMTP client. */
-function theOne([first, ...others]: readonly IpAddress[]): IpAddress | null {
-  if (first === undefined || others.some((each) => compareIpAddresses(first, each) !== 0)) return null;
+function theOne([first, ...others]: readonly Bracketed[]): IpAddress | null {
+  if (first === undefined || first === null) return null;
+  if (others.some((each) => each === null || compareIpAddresses(first, each) !== 0)) return null;
   return isUnicast(first) ? first : null;
 }
 
@@ -103,9 +132,9 @@ function isUnicast(address: IpAddress): boolean {
 /** What a comment of the from clause says. */
 type PeerComment = {
   /** The peer as the server saw it. */
-  readonly seen: readonly IpAddress[];
+  readonly seen: readonly Bracketed[];
   /** Addresses that follow a claim, and may belong to it. */
-  readonly claimed: readonly IpAddress[];
+  readonly claimed: readonly Bracketed[];
   /** Whether it names what the client called itself, so that what stands before the comment is no such claim. */
   readonly hasClaim: boolean;
 };
@@ -116,8 +145,9 @@ type PeerComment = {
  */
 function readComment(text: string): PeerComment {
   const words = text.split(' ').map((word) => word.replace(/,$/, ''));
-  if (words[0] === undefined || NO_PEER.test(words[0])) return { seen: [], claimed: [], hasClaim: false };
-  const greeting = words.findIndex((word) => /^(?:(?:HELO|EHLO)$|(?:helo|ident|port)=)/i.test(word));
+  if (words[0] === undefined || NO_PEER.test(text)) return { seen: [], claimed: [], hasClaim: false };
+  // Zmailer puts the greeting in quotes.
+  const greeting = words.findIndex((word) => /^(?:"?(?:HELO|EHLO)"?$|(?:helo|ident|port)=)/i.test(word));
   const clean = greeting < 0 ? words : words.slice(0, greeting);
   // The word after HELO is the claim itself.
   const tainted = greeting < 0 ? [] : words.slice(greeting + (words[greeting]?.includes('=') === true ? 1 : 2));
@@ -130,24 +160,36 @@ function readComment(text: string): PeerComment {
 const MAX_ADDRESS_LENGTH = 80;
 /** Exchange names link-local peers with their zone, which means nothing elsewhere. Source: RFC 4007 §11. */
 const ZONED = /^(fe80:[\da-f:]*)%\w+$/i;
+const IPV4_WITH_PORT = /^([\d.]+):\d{1,5}$/;
 
-/** `[address]`, also `name[address]`, `ident@[address]` and with a port behind; alone: nothing before the bracket. */
-function bracketed(word: string, isAlone = false): IpAddress[] {
+/**
+ * `[address]`, also `name[address]`, `ident@[address]` and with a port behind or (Momentum) inside; alone: nothing
+ * before the bracket. None in `name=[text]` and in `[ident]@name`, which a client may choose.
+ */
+function bracketed(word: string, isAlone = false): Bracketed[] {
   const close = word.lastIndexOf(']');
-  const open = close < 0 ? -1 : word.lastIndexOf('[', close);
-  if (open < 0 || close - open > MAX_ADDRESS_LENGTH || !/^(?::\d{1,5})?$/.test(word.slice(close + 1))) return [];
-  if (isAlone ? open > 0 : word.slice(0, open).includes('=')) return [];
-  return some(parseClientAddress(word.slice(open + 1, close).replace(ZONED, '$1')));
+  const open = close < 0 ? word.indexOf('[') : word.lastIndexOf('[', close);
+  if (open < 0 && close < 0) return [];
+  const before = word.slice(0, open < 0 ? close : open);
+  const behind = close < 0 ? '' : word.slice(close + 1);
+  // Google, where a name cannot be looked up.
+  if (word.startsWith('[UNAVAILABLE]')) return [];
+  if (isAlone ? before !== '' : before.includes('=') || behind.includes('@')) return [];
+  if (open < 0 || close - open > MAX_ADDRESS_LENGTH || !/^(?::\d{1,5})?$/.test(behind)) return [null];
+  const inside = word
+    .slice(open + 1, close)
+    .replace(ZONED, '$1')
+    .replace(IPV4_WITH_PORT, '$1');
+  return [parseClientAddress(inside)];
 }
 
 /** `address`, also `ident@address` and IPv4 with a port behind. */
 function bare(word: string): IpAddress[] {
   const text = word.slice(word.lastIndexOf('@') + 1);
   if (text.length > MAX_ADDRESS_LENGTH) return [];
-  return some(parseIpAddress(text.replace(/^([\d.]+):\d{1,5}$/, '$1').replace(ZONED, '$1')));
+  const address = parseIpAddress(text.replace(IPV4_WITH_PORT, '$1').replace(ZONED, '$1'));
+  return address === null ? [] : [address];
 }
-
-const some = (address: IpAddress | null): IpAddress[] => (address === null ? [] : [address]);
 
 const isWord = (token: Token | undefined, word: string): boolean =>
   token?.isComment === false && token.text.toLowerCase() === word;

@@ -4,20 +4,24 @@
  */
 import { renderTlsPolicy } from '../answers/index.ts';
 import {
+  clientsBehindGateways,
   decideMessage,
   decideRecipient,
+  ownReading,
   trustOf,
   type Client,
   type HeaderField,
   type MessageTransaction,
+  type MessageVerdict,
   type Reason,
   type RecipientDecision,
   type RouteDelivery,
   type Routing,
+  type ShortTermBlockFact,
   type Verdict,
 } from '../decide/index.ts';
 import { authorOf } from './author.ts';
-import { formatIpAddress, formatReply, type Address } from '../mail/index.ts';
+import { formatIpAddress, formatReply, type Address, type Domain, type IpAddress } from '../mail/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
 
 /** The message as described. `at` is in milliseconds since 1970. */
@@ -30,6 +34,10 @@ export type Question = {
   readonly at: number;
   /** The header fields of the message; null where only the envelope is described. */
   readonly headers: readonly HeaderField[] | null;
+  /** What the spam patterns found; absent where none was looked for. */
+  readonly spamHits?: MessageTransaction['spamHits'];
+  /** The automatic block of a client by an own domain; absent where none is known of. */
+  readonly blockOf?: (domain: Domain, address: IpAddress) => ShortTermBlockFact | null;
 };
 
 type Delivery = { readonly to: string; readonly recipient: string; readonly bounces: boolean };
@@ -39,6 +47,8 @@ type ExplainedRecipient = {
   readonly verdict: Verdict['kind'];
   readonly reply: string | null;
   readonly deliveries: readonly Delivery[];
+  /** Who the lists of its own domain are asked about; null where that is not known. */
+  readonly trueClient: string | null;
   /** Where the own domain is only observed and would have refused. */
   readonly observed?: { readonly verdict: Verdict['kind']; readonly reply: string | null };
 };
@@ -63,15 +73,27 @@ export type Explanation = {
   readonly reasons: readonly (Reason & { readonly recipient: string | null })[];
 };
 
-/** Explains. Trust in the answer is that for every own domain concerned; the true client null where any is unknown. */
+/** The message of a question as one transaction, as if every recipient were taken. */
+export function messageOf(question: Question, recipients = question.recipients): MessageTransaction {
+  const { client, sender, saslUsername, encrypted, at, spamHits } = question;
+  const headers = question.headers ?? [];
+  return {
+    ...{ client, sender, saslUsername, encrypted, at, headers, daemonName: null },
+    recipients: recipients.map((address) => ({ address, resolved: null })),
+    author: authorOf(headers),
+    ...(spamHits !== undefined && { spamHits }),
+  };
+}
+
+/**
+ * Explains. Trust in the answer is that for every own domain concerned; the true client null where any is unknown, or
+ * they differ.
+ */
 export function explain(snapshot: Snapshot, question: Question): Explanation {
   const { recipients, client, sender, saslUsername, encrypted, at } = question;
   const facts = { client, sender, saslUsername, encrypted, at, daemonName: null };
   const transaction = { ...facts, stage: 'rcpt' as const };
-  const decided = recipients.map((recipient) => ({
-    recipient,
-    decision: decideRecipient(snapshot, { ...transaction, recipient }),
-  }));
+  const decided = decideInOrder(snapshot, question, recipients);
   const senderDomain = question.sender?.domain ?? null;
   const senderPolicy = senderDomain === null ? undefined : snapshot.domains.get(senderDomain);
   const own = decided.filter(({ decision }) => decision.domain !== null);
@@ -80,22 +102,27 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
     trusts.push(trustOf(snapshot, senderPolicy ?? null, transaction).trusted);
   }
   const taken = decided.filter(({ decision }) => decision.verdict.kind === 'pass');
-  const message = explainMessage(snapshot, facts, taken.length === 0 ? null : question.headers, taken);
+  const message = explainMessage(
+    snapshot,
+    { ...question, headers: taken.length === 0 ? null : question.headers },
+    taken,
+  );
+  // What the headers tell, where they were given.
+  const known = (each: Decided): RecipientDecision => message.known.get(each) ?? each.decision;
   return {
     trusted: trusts.every(Boolean) && trusts.length > 0,
-    trueClient: trueClientOf(
-      question.client,
-      own.map(({ decision }) => decision),
-    ),
+    trueClient: trueClientOf(question.client, own.map(known)),
     revision: snapshot.revision,
-    recipients: decided.map((each) => explainRecipient(each, message.deliveries.get(each) ?? [])),
+    recipients: decided.map((each) =>
+      explainRecipient(each, message.deliveries.get(each) ?? [], known(each).trueClient),
+    ),
     message: message.answer,
     tls: decided
       .filter(({ decision }) => decision.domain === null && decision.verdict.kind === 'pass')
       .flatMap(({ recipient }) => (recipient.domain === null ? [] : [explainTls(snapshot, recipient.domain)])),
     reasons: [
       ...decided.flatMap((each) =>
-        [...each.decision.reasons, ...(message.routed.get(each) ?? [])].map((reason) => ({
+        [...known(each).reasons, ...(message.routed.get(each) ?? [])].map((reason) => ({
           ...reason,
           recipient: each.recipient.text,
         })),
@@ -107,38 +134,66 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
 
 type Decided = { readonly recipient: Address; readonly decision: RecipientDecision };
 
+/** The recipients one after the other, as one message names them. */
+function decideInOrder(
+  snapshot: Snapshot,
+  { client, sender, saslUsername, encrypted, at, blockOf }: Question,
+  recipients: readonly Address[],
+): Decided[] {
+  let earlierDomain: Domain | null = null;
+  return recipients.map((recipient) => {
+    const policy = ownReading(snapshot, recipient)?.policy;
+    const block =
+      policy === undefined || client.kind !== 'smtp' ? null : (blockOf?.(policy.domain, client.address) ?? null);
+    const decision = decideRecipient(snapshot, {
+      ...{ stage: 'rcpt', client, sender, saslUsername, encrypted, at, daemonName: null, recipient },
+      ...(block !== null && { shortTermBlock: block }),
+      ...(earlierDomain !== null && { earlierDomain }),
+    });
+    if (decision.verdict.kind === 'pass') earlierDomain ??= decision.domain;
+    return { recipient, decision };
+  });
+}
+
 type ExplainedMessage = {
   readonly answer: Explanation['message'];
   /** What is about the whole message. */
   readonly reasons: Explanation['reasons'];
   readonly deliveries: ReadonlyMap<Decided, readonly Delivery[]>;
   readonly routed: ReadonlyMap<Decided, readonly Reason[]>;
+  /** What the headers make of recipients behind a gateway. */
+  readonly known: ReadonlyMap<Decided, RecipientDecision>;
 };
 
 /** What would be done to the message. Without its headers, or a recipient, nothing is known of marks and signatures. */
-function explainMessage(
-  snapshot: Snapshot,
-  facts: Omit<MessageTransaction, 'recipients' | 'headers' | 'author'>,
-  headers: readonly HeaderField[] | null,
-  taken: readonly Decided[],
-): ExplainedMessage {
-  const fields = headers ?? [];
-  const recipients = taken.map(({ recipient }) => ({ address: recipient, resolved: null }));
-  const decision = decideMessage(snapshot, { ...facts, recipients, headers: fields, author: authorOf(fields) });
+function explainMessage(snapshot: Snapshot, question: Question, taken: readonly Decided[]): ExplainedMessage {
+  const { headers } = question;
+  const t = messageOf(
+    question,
+    taken.map(({ recipient }) => recipient),
+  );
+  const fields = t.headers;
+  const decision = decideMessage(snapshot, { ...t, shortTermBlocks: blocksOf(snapshot, question, t) });
   const { verdict, routing } = decision;
   const placed = {
-    // Of a message that is refused nothing goes anywhere; one that must wait will.
+    // Of a message that is refused or thrown away nothing goes anywhere; one that must wait, or is held, may.
     deliveries:
-      verdict.kind === 'reject'
+      verdict.kind === 'reject' || verdict.kind === 'discard'
         ? new Map<Decided, Delivery[]>()
         : new Map(taken.map((each, index) => [each, deliveriesOf(snapshot, routing, index, each.recipient)])),
     routed: new Map(taken.map((each, index) => [each, reasonsOf(routing, index)])),
+    known: new Map(
+      taken.flatMap((each, index): [Decided, RecipientDecision][] => {
+        const known = decision.recipients[index];
+        return headers !== null && known?.throughGateway === true ? [[each, known]] : [];
+      }),
+    ),
   };
   const ofRecipients = new Set([...placed.routed.values()].flat());
   const ofMessage = decision.reasons
     .filter((reason) => !ofRecipients.has(reason))
     .map((reason) => ({ ...reason, recipient: null }));
-  const nothing = { verdict: verdict.kind, reply: replyOf(verdict), spam: false } as const;
+  const nothing = { verdict: verdict.kind, reply: replyOf(verdict), spam: decision.isSpam } as const;
   if (headers === null) {
     const own = taken.filter((each) => each.decision.domain !== null);
     const bypassSpamFilter = own.length > 0 && own.every((each) => each.decision.bypassSpamFilter);
@@ -146,7 +201,8 @@ function explainMessage(
     return { answer, reasons: ofMessage.filter(({ rule }) => rule === 'routing'), ...placed };
   }
   const line = ({ name, value }: HeaderField): string => `${name}: ${value.replace(/\n[\t ]*/g, ' ').trim()}`;
-  const signatures = verdict.kind === 'pass' ? decision.signing.signatures : [];
+  const isTaken = verdict.kind === 'pass' || verdict.kind === 'quarantine';
+  const signatures = isTaken ? decision.signing.signatures : [];
   return {
     answer: {
       ...nothing,
@@ -180,9 +236,26 @@ const reasonsOf = (routing: Routing, index: number): Reason[] => [
   ...(index === 0 ? routing.copyReasons : []),
 ];
 
-const replyOf = (verdict: Verdict): string | null => (verdict.kind === 'pass' ? null : formatReply(verdict.reply));
+function blocksOf(
+  snapshot: Snapshot,
+  { blockOf }: Question,
+  t: MessageTransaction,
+): NonNullable<MessageTransaction['shortTermBlocks']> {
+  const blocks = new Map<Domain, ShortTermBlockFact>();
+  for (const { policy, address } of blockOf === undefined ? [] : clientsBehindGateways(snapshot, t)) {
+    const block = blockOf?.(policy.domain, address) ?? null;
+    if (block !== null) blocks.set(policy.domain, block);
+  }
+  return blocks;
+}
 
-function explainRecipient({ recipient, decision }: Decided, deliveries: readonly Delivery[]): ExplainedRecipient {
+const replyOf = (verdict: MessageVerdict): string | null => ('reply' in verdict ? formatReply(verdict.reply) : null);
+
+function explainRecipient(
+  { recipient, decision }: Decided,
+  deliveries: readonly Delivery[],
+  trueClient: IpAddress | null,
+): ExplainedRecipient {
   const { verdict, observed } = decision;
   return {
     address: recipient.text,
@@ -190,13 +263,16 @@ function explainRecipient({ recipient, decision }: Decided, deliveries: readonly
     verdict: verdict.kind,
     reply: replyOf(verdict),
     deliveries,
+    trueClient: trueClient === null ? null : formatIpAddress(trueClient),
     ...(observed !== null && { observed: { verdict: observed.kind, reply: replyOf(observed) } }),
   };
 }
 
 function trueClientOf(client: Client, own: readonly RecipientDecision[]): string | null {
   if (client.kind !== 'smtp') return null;
-  return own.every((decision) => decision.trueClient !== null) ? formatIpAddress(client.address) : null;
+  const known = new Set(own.map(({ trueClient }) => (trueClient === null ? null : formatIpAddress(trueClient))));
+  if (known.size === 0) return formatIpAddress(client.address);
+  return known.size === 1 ? ([...known][0] ?? null) : null;
 }
 
 function explainTls(snapshot: Snapshot, domain: NonNullable<Address['domain']>): Explanation['tls'][number] {

@@ -6,10 +6,10 @@ import type {
   Client,
   MessageDecision,
   MessageTransaction,
+  MessageVerdict,
   Reason,
   RecipientDecision,
   RecipientTransaction,
-  Verdict,
 } from '../decide/index.ts';
 import { formatIpAddress, formatReply, type Domain, type IpAddress } from '../mail/index.ts';
 import type { DomainPolicy, ListedIp, ListedIps, Snapshot } from '../snapshot/index.ts';
@@ -31,8 +31,6 @@ export type HistoryEvent =
       readonly snapshot: Snapshot;
       readonly transaction: Omit<MessageTransaction, 'at'>;
       readonly queueId: string | null;
-      /** The client behind a gateway; null where there is none, or it is not known. */
-      readonly trueClient: IpAddress | null;
       readonly decision: MessageDecision;
     };
 
@@ -76,32 +74,34 @@ function ofMessage({
   snapshot,
   transaction: t,
   queueId,
-  trueClient,
   decision,
 }: Extract<HistoryEvent, { kind: 'message' }>): HistoryAddition {
-  const { verdict, signing, reasons } = decision;
-  const decisive = verdict.kind === 'pass' ? signing.reason : (reasons[0] ?? signing.reason);
+  const { verdict, observed, decisive, throughGateways } = decision;
   const policies = policiesOf(t, snapshot);
-  const met = trueClient ?? (t.client.kind === 'smtp' ? t.client.address : null);
+  // Own domains with different gateways may see different clients; history has room for one.
+  const trueClient = throughGateways.find(({ decision: { trueClient: known } }) => known !== null)?.decision.trueClient;
   return {
     at,
     stage: 'message',
     queueId,
     instance: null,
     clientAddress: clientText(t.client),
-    trueClient: trueClientText(trueClient, t.client),
+    trueClient: trueClientText(trueClient ?? null, t.client),
     saslUsername: t.saslUsername,
     sender: t.sender?.text ?? '<>',
     recipients: t.recipients.map(({ address }) => address.text),
     domains: policies.map(({ domain }) => domain),
     verdict: verdict.kind,
-    observed: null,
-    reply: replyText(verdict),
+    observed: observed?.kind ?? null,
+    reply: replyText(observed ?? verdict),
     rule: decisive.rule,
     setting: decisive.setting,
     text: decisive.text,
     revision: snapshot.revision,
-    hits: met === null ? [] : hitsOf(reasons, policies, met),
+    // A client that is no gateway was looked up, and its hits were counted, at RCPT.
+    hits: throughGateways.flatMap(({ policy, decision: { reasons, trueClient: known } }) =>
+      known === null ? [] : hitsOf(reasons, [policy], known),
+    ),
   };
 }
 
@@ -148,4 +148,4 @@ function trueClientText(trueClient: IpAddress | null, client: Client): string | 
   return text === clientText(client) ? null : text;
 }
 
-const replyText = (verdict: Verdict): string | null => ('reply' in verdict ? formatReply(verdict.reply) : null);
+const replyText = (verdict: MessageVerdict): string | null => ('reply' in verdict ? formatReply(verdict.reply) : null);

@@ -1,31 +1,57 @@
 /**
- * One recipient decided with the running snapshot: the answer is given, logged as one line, and counted.
- * Decides nothing itself.
+ * One recipient decided with the running snapshot, the automatic blocks, and what was taken before in the same message:
+ * the answer is given, logged as one line, and counted, a refusal also against the client. Decides nothing itself.
  */
-import { formatReply, formatIpAddress } from '../mail/index.ts';
-import { decideRecipient, type RecipientDecision, type RecipientTransaction } from '../decide/index.ts';
+import { LRUCache } from 'lru-cache';
+import { formatReply, formatIpAddress, type Domain } from '../mail/index.ts';
+import { decideRecipient, ownReading, type RecipientDecision, type RecipientTransaction } from '../decide/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
+import type { AutoBlock } from './auto-block.ts';
 import type { History } from './history.ts';
-import type { Clock, Log, MessageContext, Meters } from './ports.ts';
+import type { Clock, Log, MessageContext, Meters, ShortTermBlock } from './ports.ts';
 
 /** Judges recipients for the policy door. */
 export type Judge = {
   judgeRecipient(t: Omit<RecipientTransaction, 'at'>, context: MessageContext): RecipientDecision;
 };
 
-/** A judge that always uses the snapshot that is current when it is asked. */
+/** Messages whose first own domain is remembered at a time: far more than one Postfix has sessions. */
+const MOST_MESSAGES = 20_000;
+
+/** A judge that always uses the snapshot that is current when it is asked. `autoBlock` is null where nobody is counted. */
 export function createJudge(
   current: () => Snapshot,
   clock: Clock,
   log: Log,
   meters: Meters,
   history?: Pick<History, 'record'>,
+  autoBlock: AutoBlock | null = null,
 ): Judge {
+  const firstDomains = new LRUCache<string, Domain>({ max: MOST_MESSAGES });
   return {
     judgeRecipient(t, context) {
       const snapshot = current();
       const startedAt = clock.now();
-      const decision = decideRecipient(snapshot, { ...t, at: startedAt });
+      const shortTermBlock = autoBlock?.hasBlocks === true ? blockOf(autoBlock, snapshot, t, startedAt) : null;
+      // With one own domain alone all recipients are decided alike.
+      const message = t.stage === 'rcpt' && snapshot.domains.size > 1 ? context.instance : null;
+      const earlierDomain = message === null ? undefined : firstDomains.get(message);
+      const facts: RecipientTransaction = { ...t, at: startedAt };
+      const decision = decideRecipient(
+        snapshot,
+        shortTermBlock === null && earlierDomain === undefined
+          ? facts
+          : {
+              ...facts,
+              ...(shortTermBlock !== null && { shortTermBlock }),
+              ...(earlierDomain !== undefined && { earlierDomain }),
+            },
+      );
+      const isFirst = message !== null && earlierDomain === undefined;
+      if (isFirst && decision.domain !== null && decision.verdict.kind === 'pass') {
+        firstDomains.set(message, decision.domain);
+      }
+      if (autoBlock !== null) noteRefusal(autoBlock, snapshot, decision, startedAt);
       meters.countDecision({
         stage: t.stage,
         verdict: (decision.observed ?? decision.verdict).kind,
@@ -38,6 +64,31 @@ export function createJudge(
       return decision;
     },
   };
+}
+
+function blockOf(
+  autoBlock: AutoBlock,
+  snapshot: Snapshot,
+  { client, recipient }: Omit<RecipientTransaction, 'at'>,
+  at: number,
+): ShortTermBlock | null {
+  if (client.kind !== 'smtp') return null;
+  const policy = ownReading(snapshot, recipient)?.policy;
+  if (policy === undefined || policy.autoBlock === null) return null;
+  return autoBlock.find(policy.domain, client.address, at);
+}
+
+/** A refusal, or one that would have been, counts against a client that is known and not trusted. */
+function noteRefusal(
+  autoBlock: AutoBlock,
+  snapshot: Snapshot,
+  { verdict, observed, decisive: { rule }, domain, trust, trueClient: address }: RecipientDecision,
+  at: number,
+): void {
+  if ((observed ?? verdict).kind !== 'reject' || domain === null || address === null || trust.trusted) return;
+  if (rule !== 'ip-block' && rule !== 'gateway-only') return;
+  const policy = snapshot.domains.get(domain);
+  if (policy !== undefined) autoBlock.note({ policy, address, kind: rule === 'ip-block' ? 'blocked' : rule, at });
 }
 
 function decisionFields(

@@ -64,6 +64,20 @@ export const syntaxIssues = (text: SettingsText): LocatedIssue[] =>
 /** The last good text of a list file; null where there is none. */
 export type LastLists = (file: string) => Promise<string | null>;
 
+/** Settings that were read and checked, and nothing beside them: no list file, no compile. Null: an issue is an error. */
+export type CheckedSettings = Pick<Loaded, 'text' | 'settings' | 'issues'>;
+
+/**
+ * Reads and checks the settings alone: what an edit rests on, as the edited settings are loaded whole before they are
+ * saved. Errors: PosternError where they cannot be read.
+ */
+export async function readSettings(store: SettingsStore): Promise<CheckedSettings> {
+  const text = await store.read();
+  if (text.syntaxIssues.length > 0) return { text, settings: null, issues: syntaxIssues(text) };
+  const { settings, issues } = validate(text.raw, checkPattern);
+  return { text, settings, issues: locateIssues(text, issues) };
+}
+
 /**
  * Reads, checks and compiles. `lastLists` stands in for list files that are broken or cannot be read.
  * Errors: PosternError where the settings cannot be read at all.
@@ -73,11 +87,9 @@ export async function loadSettings(
   surroundings: Surroundings,
   lastLists: LastLists = () => Promise.resolve(null),
 ): Promise<Loaded> {
-  const text = await store.read();
+  const { text, settings, issues: found } = await readSettings(store);
+  const issues = [...found];
   const refused = { text, lists: new Map<string, string>(), listFiles: null, settings: null, snapshot: null };
-  if (text.syntaxIssues.length > 0) return { ...refused, issues: syntaxIssues(text) };
-  const { settings, issues: found } = validate(text.raw, checkPattern);
-  const issues = locateIssues(text, found);
   if (settings === null) return { ...refused, issues };
 
   const files = listFilesOf(settings);

@@ -1,12 +1,15 @@
 /**
  * Whole messages decided with the snapshot that was current when they began; each answer is logged as one line and
- * counted. Decides nothing itself.
+ * counted, what came from a blocked client or is spam also against the client behind the gateway. Decides nothing itself.
  */
 import { decideMessage, type MessageDecision, type MessageTransaction } from '../decide/index.ts';
 import { formatIpAddress } from '../mail/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
+import type { AutoBlock } from './auto-block.ts';
+import { blocksBehindGateways, noteBehindGateways } from './auto-block-events.ts';
 import type { History } from './history.ts';
 import type { Clock, Log, Meters } from './ports.ts';
+import type { SpamPatterns } from './spam-patterns.ts';
 
 /**
  * How a message was answered. `overlong` names what has a line that smtp(8) breaks in its default configuration: header
@@ -20,7 +23,8 @@ export type AnswerContext = {
 
 /** Judges messages for the milter door. */
 export type MessageJudge = {
-  judgeMessage(snapshot: Snapshot, t: Omit<MessageTransaction, 'at'>): MessageDecision;
+  /** At once, but where a spam pattern has to be looked for. */
+  judgeMessage(snapshot: Snapshot, t: Omit<MessageTransaction, 'at'>): MessageDecision | Promise<MessageDecision>;
   /** Logs and counts a message whose answer has been made, `ms` milliseconds after its last octet. */
   reportMessage(
     snapshot: Snapshot,
@@ -36,20 +40,44 @@ function routesOf({ routing }: MessageDecision): string[] {
   return [...new Set(deliveries.map(({ route }) => route))];
 }
 
+/** Who is behind the gateways, each once; those that are not known are left out. */
+function trueClientsOf({ throughGateways }: MessageDecision): string[] {
+  const known = throughGateways.flatMap(({ decision }) => decision.trueClient ?? []);
+  return [...new Set(known.map(formatIpAddress))];
+}
+
+/** What a judge of messages may have beside it; what is absent is not done. */
+export type MessageJudgeParts = {
+  readonly history?: Pick<History, 'record'>;
+  readonly autoBlock?: AutoBlock;
+  readonly spamPatterns?: SpamPatterns;
+};
+
 /** A judge of messages. */
 export function createMessageJudge(
   clock: Clock,
   log: Log,
   meters: Meters,
-  history?: Pick<History, 'record'>,
+  { history, autoBlock, spamPatterns }: MessageJudgeParts = {},
 ): MessageJudge {
   return {
-    judgeMessage: (snapshot, t) => decideMessage(snapshot, { ...t, at: clock.now() }),
+    judgeMessage(snapshot, t) {
+      const at = clock.now();
+      const blocks = autoBlock === undefined ? null : blocksBehindGateways(autoBlock, snapshot, t, at);
+      const facts = { ...t, at, ...(blocks !== null && { shortTermBlocks: blocks }) };
+      const looking = spamPatterns?.look(snapshot, t, at) ?? null;
+      if (looking === null) return decideMessage(snapshot, facts);
+      return looking.then((spamHits) => decideMessage(snapshot, { ...facts, spamHits }));
+    },
     reportMessage(snapshot, decision, t, { queueId, ms, overlong = [] }) {
-      const { signing, verdict } = decision;
-      const signatures = verdict.kind === 'pass' ? signing.signatures : [];
-      const decisive = verdict.kind === 'pass' ? signing.reason : (decision.reasons[0] ?? signing.reason);
-      const routes = verdict.kind === 'pass' ? routesOf(decision) : [];
+      const { signing, verdict, observed, decisive, isSpam, throughGateways } = decision;
+      const isTaken = verdict.kind === 'pass' || verdict.kind === 'quarantine';
+      const signatures = isTaken ? signing.signatures : [];
+      const routes = isTaken ? routesOf(decision) : [];
+      const trueClient = trueClientsOf(decision);
+      const at = clock.now();
+      for (const { policy } of throughGateways) meters.noteGatewayMail(policy.domain, at);
+      if (autoBlock !== undefined) noteBehindGateways(autoBlock, snapshot, t, decision, at);
       const willBreak = signatures.length > 0 && overlong.length > 0;
       if (willBreak) meters.countOverlong();
       meters.countMessage({ verdict: verdict.kind, signatures: signatures.length, skipped: signing.skipped });
@@ -57,10 +85,13 @@ export function createMessageJudge(
         stage: 'message',
         ...(queueId !== null && { queue_id: queueId }),
         client_address: t.client.kind === 'smtp' ? formatIpAddress(t.client.address) : t.client.kind,
+        ...(trueClient.length > 0 && { true_client: trueClient }),
         ...(t.saslUsername !== null && { sasl_username: t.saslUsername }),
         sender: t.sender?.text ?? '<>',
         recipients: t.recipients.length,
         verdict: verdict.kind,
+        ...(observed !== null && { observed: observed.kind }),
+        ...(isSpam && { spam: true }),
         rule: decisive.rule,
         ...(decisive.setting !== null && { setting: decisive.setting }),
         text: decisive.text,
@@ -74,11 +105,10 @@ export function createMessageJudge(
       });
       history?.record({
         kind: 'message',
-        at: clock.now(),
+        at,
         snapshot,
         transaction: t,
         queueId,
-        trueClient: null,
         decision,
       });
     },

@@ -16,9 +16,7 @@ export function settingsNotActing(settings: Settings, snapshot: Snapshot | null)
     const gateway = own.inboundGateway;
     const unclear = own.inboundRouting.findIndex((rule) => dependsOnWhoExists(own, rule));
     if (own.recipients !== undefined) warn(`${own.pointer}/recipients`);
-    if (own.autoBlock !== undefined) warn(`${own.pointer}/autoBlock`);
     if (gateway?.internalThroughGateway !== undefined) warn(`${own.pointer}/inboundGateway/internalThroughGateway`);
-    if (gateway?.spamPattern !== undefined) warn(`${own.pointer}/inboundGateway/spamPattern`);
     // From the first rule on that tells existing recipients from missing ones: a later one may be for fewer.
     own.inboundRouting.forEach((_, index) => {
       if (unclear >= 0 && index >= unclear) warn(`${own.pointer}/inboundRouting/${index}`);

@@ -1,5 +1,5 @@
 /** What the services need of the outside world. Adapters implement these; nothing here does anything. */
-import type { NotSigned, RuleId, Stage } from '../decide/index.ts';
+import type { MessageVerdict, NotSigned, RuleId, Stage } from '../decide/index.ts';
 import type { Domain, IpAddress, IpRange } from '../mail/index.ts';
 import type { MapFile } from '../wire/postfix-map/index.ts';
 
@@ -51,10 +51,12 @@ export type Meters = {
   countSocketmapAnswer(map: string, status: string): void;
   /** One message answered by the milter door; `skipped` says why it has no signature, null where it has. */
   countMessage(labels: {
-    readonly verdict: 'pass' | 'reject' | 'defer';
+    readonly verdict: MessageVerdict['kind'];
     readonly signatures: number;
     readonly skipped: NotSigned | null;
   }): void;
+  /** A message that came through the gateway of an own domain; `at` in milliseconds since 1970. */
+  noteGatewayMail(domain: string, at: number): void;
   /** A signed message with a line that smtp(8) breaks in its default configuration. */
   countOverlong(): void;
   /** How many keys are in each state. */
@@ -62,6 +64,14 @@ export type Meters = {
   /** How many tables are in each state. */
   setMaps(states: Readonly<Record<MapState['state'], number>>): void;
   setSnapshot(state: SnapshotState): void;
+};
+
+/** Gauges of inbound gateways. */
+export type GatewayMeters = {
+  /** Whether the MX of an own domain points to its gateway; null where that is not known. */
+  setGatewayMx(domain: string, points: boolean | null): void;
+  /** The own domain has no gateway any more. */
+  forgetGateway(domain: string): void;
 };
 
 /** A place in a text file, both from 1. */
@@ -135,6 +145,31 @@ export type AddressResolver = {
   addresses(name: string, mx: boolean): Promise<readonly IpAddress[] | null>;
 };
 
+/** A host that takes mail for a domain. */
+export type MailHost = {
+  /** As DNS has it, in lower case, without a dot at the end. */
+  readonly name: string;
+  readonly addresses: readonly IpAddress[];
+  /** False where a look-up failed or was not made: the host may have other addresses too. */
+  readonly isComplete: boolean;
+};
+
+/**
+ * Where mail for a domain goes. `mx`: its mail exchangers, the preferred ones first. `implicit`: no MX record, but an
+ * address record of its own. `null-mx`: it takes no mail. `none`: neither record, or no such name. `unknown`: DNS did
+ * not tell. Source: RFC 5321 §5.1, RFC 7505 §3.
+ */
+export type MailHosts =
+  | { readonly kind: 'mx'; readonly hosts: readonly MailHost[] }
+  | { readonly kind: 'implicit'; readonly hosts: readonly MailHost[] }
+  | { readonly kind: 'null-mx' | 'none' }
+  | { readonly kind: 'unknown'; readonly code: string };
+
+/** Asks DNS where mail for a domain goes. Never throws; answers within `timeoutMs` and ten seconds, or when told to end. */
+export type MailHostResolver = {
+  mailHosts(domain: string, timeoutMs: number, end?: AbortSignal): Promise<MailHosts>;
+};
+
 /** The table types that hold an indexed map. Source: Postfix DATABASE_README. */
 export type TableType = 'lmdb' | 'cdb' | 'hash' | 'texthash';
 
@@ -201,6 +236,14 @@ export type RouteRegistry = {
    * only grow, in the order of the names; a name keeps its number for good.
    */
   assign(names: readonly string[]): Promise<RouteBook>;
+};
+
+/** Looks for patterns in text, apart from the event loop. Never throws. */
+export type PatternSearch = {
+  /** The position of the first line that matches; null where none does. `gave-up`: it could not be found out. */
+  search(pattern: string, lines: readonly string[]): Promise<number | null | 'gave-up'>;
+  /** Gives up what waits, and ends. */
+  stop(): Promise<void>;
 };
 
 /** What names the message in Postfix's log, and how it came. */
@@ -291,3 +334,36 @@ export type HistoryLoss = 'queue_full' | 'not_written' | 'not_made';
 
 /** Counts what history lost. */
 export type HistoryMeters = { countHistoryDropped(decisions: number, why: HistoryLoss): void };
+
+/**
+ * An automatic block: for a while an own domain takes no mail from a client. Times are in milliseconds since 1970.
+ * `range` is one IPv4 address or one IPv6 /64.
+ */
+export type ShortTermBlock = {
+  readonly domain: Domain;
+  readonly range: IpRange;
+  readonly since: number;
+  readonly until: number;
+  /** What it was made for, as a sentence fragment. */
+  readonly reason: string;
+};
+
+/** That automatic blocks of an own domain are to be lifted: those that share an address with a range and began by `at`. */
+export type Lift = { readonly domain: string; readonly ranges: readonly IpRange[]; readonly at: number };
+
+/** Shows how many clients automatic blocks hold; `held` is asked at each look. */
+export type ShortTermMeters = {
+  watchShortTermClients(held: () => { readonly counted: number; readonly blocked: number }): void;
+};
+
+/** Keeps automatic blocks over a restart, and passes on what commands want lifted. */
+export type ShortTermBlockStore = {
+  /** What was kept. Never rejects: what cannot be used is put aside, and `fault` says so. */
+  load(): Promise<{ readonly blocks: readonly ShortTermBlock[]; readonly fault: string | null }>;
+  /** Keeps these in place of all that was kept before. Errors: PosternError where they cannot be kept. */
+  save(blocks: readonly ShortTermBlock[]): Promise<void>;
+  /** The requests that wait, the oldest first; `lift` is null where one cannot be understood. Errors: PosternError. */
+  waitingLifts(): Promise<readonly { readonly id: string; readonly lift: Lift | null }[]>;
+  /** Removes a request. Errors: PosternError where it stays. */
+  endLift(id: string): Promise<void>;
+};

@@ -4,8 +4,9 @@
  */
 import type { Snapshot } from '../snapshot/index.ts';
 import { PosternError } from './errors.ts';
-import { formatIssue, loadSettings, type Loaded, type LocatedIssue, type Surroundings } from './load-settings.ts';
-import type { Clock, LastGood, Log, Meters, SettingsStore } from './ports.ts';
+import { formatIssue, type Surroundings } from './load-settings.ts';
+import type { Clock, Log, Meters } from './ports.ts';
+import { describeErrors, MAX_NAMED_ISSUES, type LoadReport, type SettingsLoader } from './settings-loader.ts';
 
 /** Why the settings as they stand are not the ones that act. */
 export type Problem = { readonly code: string; readonly text: string };
@@ -18,6 +19,8 @@ export type Snapshots = {
   start(): Promise<void>;
   /** Looks at the settings again; the running snapshot stays where they are not good. Never throws. */
   reload(surroundings?: Surroundings): Promise<void>;
+  /** Says that the settings seem to be changing, so that a reload may follow. */
+  expectChange(): void;
   problems(): readonly Problem[];
   /** The files to watch beside the settings: list files by the names that the settings give them. */
   listFiles(): readonly string[];
@@ -25,25 +28,14 @@ export type Snapshots = {
 
 /** Ports and what surrounds the settings. */
 export type SnapshotsOptions = {
-  readonly store: SettingsStore;
-  readonly lastGood: LastGood;
+  readonly loader: SettingsLoader;
   readonly surroundings: Surroundings;
   readonly clock: Clock;
   readonly log: Log;
   readonly meters: Meters;
 };
 
-/** How many faults of one load are named, in the log and in a problem. */
-const MAX_NAMED_ISSUES = 20;
-
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** The errors as lines of text, the first of them. */
-function describeErrors(issues: readonly LocatedIssue[]): string {
-  const errors = issues.filter((issue) => issue.severity === 'error').map(formatIssue);
-  const more = errors.length - MAX_NAMED_ISSUES;
-  return [...errors.slice(0, MAX_NAMED_ISSUES), ...(more > 0 ? [`and ${more} more`] : [])].join('\n');
-}
 
 /** Makes the holder of the running snapshot. */
 export function createSnapshots(options: SnapshotsOptions): Snapshots {
@@ -86,21 +78,16 @@ class SnapshotHolder implements Snapshots {
     const code = problem?.code === 'POSTERN_SETTINGS_UNREADABLE' ? problem.code : 'POSTERN_SETTINGS_INVALID';
     const refuse = (why: string, cause?: unknown): PosternError =>
       new PosternError(code, `${problem?.text ?? ''}\n${why}`, { cause });
-    const good = await this.#loadLastGood().catch((error: unknown) => {
+    const good = await this.#options.loader.loadLastGood(this.#surroundings).catch((error: unknown) => {
       throw refuse(`The last good settings cannot be used: ${textOf(error)}`, error);
     });
     if (good === null) throw refuse('There are no last good settings to start from.');
-    const { snapshot, issues, savedAt } = good;
-    if (snapshot === null) throw refuse(`The last good settings cannot be used:\n${describeErrors(issues)}`);
+    const { snapshot, savedAt } = good;
+    if (snapshot === null) throw refuse(`The last good settings cannot be used:\n${describeErrors(good)}`);
     this.#swap(snapshot);
     const saved_at = new Date(savedAt).toISOString();
     this.#options.log.error('started from the last good settings', { saved_at, revision: snapshot.revision });
     this.#publishState();
-  }
-
-  async #loadLastGood(): Promise<(Loaded & { readonly savedAt: number }) | null> {
-    const good = await this.#options.lastGood.load();
-    return good && { ...(await loadSettings(good.store, this.#surroundings)), savedAt: good.savedAt };
   }
 
   reload(surroundings?: Surroundings): Promise<void> {
@@ -112,19 +99,23 @@ class SnapshotHolder implements Snapshots {
     return this.#reloading;
   }
 
+  expectChange(): void {
+    this.#options.loader.prepare();
+  }
+
   /** Loads and swaps; on any fault remembers it as the problem and leaves alone what runs. */
   async #load(): Promise<void> {
-    const { log, store } = this.#options;
+    const { log, loader } = this.#options;
     let isAccepted = false;
     try {
-      const loaded = await loadSettings(store, this.#surroundings, (file) => this.#lastList(file));
+      const { report, kept } = await loader.load(this.#surroundings);
       // A list file that is broken now is watched all the same: it must be noticed when it is mended.
-      this.#watched = loaded.listFiles ?? this.#watched;
-      this.#logIssues(loaded.issues);
-      const errors = describeErrors(loaded.issues);
+      this.#watched = report.listFiles ?? this.#watched;
+      this.#logIssues(report);
+      const errors = describeErrors(report);
       this.#settingsProblem = errors === '' ? null : { code: 'POSTERN_SETTINGS_INVALID', text: errors };
-      isAccepted = loaded.snapshot !== null;
-      if (loaded.snapshot !== null) await this.#accept(loaded, loaded.snapshot);
+      isAccepted = report.snapshot !== null;
+      if (report.snapshot !== null) await this.#accept(report.snapshot, kept);
     } catch (error) {
       const code = error instanceof PosternError ? error.code : 'POSTERN_SETTINGS_UNREADABLE';
       log.error('the settings cannot be loaded', { code, err: error });
@@ -139,17 +130,7 @@ class SnapshotHolder implements Snapshots {
     this.#publishState();
   }
 
-  /** Kept on disk, not in memory: such a list may hold a million entries. */
-  async #lastList(file: string): Promise<string | null> {
-    try {
-      return (await (await this.#options.lastGood.load())?.store.readList(file)) ?? null;
-    } catch (error) {
-      this.#options.log.warn(`there is no last good content of ${file}`, { err: error });
-      return null;
-    }
-  }
-
-  async #accept(loaded: Loaded, snapshot: Snapshot): Promise<void> {
+  async #accept(snapshot: Snapshot, kept: Promise<string | null>): Promise<void> {
     const previous = this.#current;
     this.#swap(snapshot);
     if (previous?.revision !== snapshot.revision) {
@@ -159,15 +140,12 @@ class SnapshotHolder implements Snapshots {
         own_domains: snapshot.domains.size,
       });
     }
-    try {
-      await this.#options.lastGood.save({ settings: loaded.text.text, lists: loaded.lists });
-      this.#stateProblem = null;
-    } catch (error) {
-      // The answers do not need it; only the next start with broken settings would.
-      const text = `the last good settings cannot be saved: ${textOf(error)}`;
-      this.#options.log.error(text, { code: 'POSTERN_STATE_UNWRITABLE', err: error });
-      this.#stateProblem = { code: 'POSTERN_STATE_UNWRITABLE', text };
-    }
+    const fault = await kept;
+    this.#stateProblem = null;
+    if (fault === null) return;
+    const text = `the last good settings cannot be saved: ${fault}`;
+    this.#options.log.error(text, { code: 'POSTERN_STATE_UNWRITABLE' });
+    this.#stateProblem = { code: 'POSTERN_STATE_UNWRITABLE', text };
   }
 
   #swap(snapshot: Snapshot): void {
@@ -176,16 +154,16 @@ class SnapshotHolder implements Snapshots {
   }
 
   /** Errors first: warnings must not push them out. */
-  #logIssues(issues: readonly LocatedIssue[]): void {
+  #logIssues({ errors, warnings, remarks }: LoadReport): void {
     const { log } = this.#options;
-    const errors = issues.filter(({ severity }) => severity === 'error');
-    const warnings = issues.filter(({ severity }) => severity === 'warning');
-    for (const issue of [...errors, ...warnings].slice(0, MAX_NAMED_ISSUES)) {
+    const named = [...errors.named, ...warnings.named].slice(0, MAX_NAMED_ISSUES);
+    for (const issue of named) {
       const level = issue.severity === 'error' ? 'error' : 'warn';
       log[level](formatIssue(issue), { ...(issue.pointer !== undefined && { setting: issue.pointer }) });
     }
-    const more = issues.length - MAX_NAMED_ISSUES;
+    const more = errors.count + warnings.count - named.length;
     if (more > 0) log.warn(`and ${more} more; "postern check" names them all`);
+    for (const remark of remarks) log.warn(remark);
   }
 
   #publishState(): void {

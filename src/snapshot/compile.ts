@@ -26,9 +26,19 @@ import {
   type SettingsIssue,
 } from '../settings/index.ts';
 import { checkPattern } from './pattern.ts';
+import { literalPrefix } from './pattern-prefix.ts';
 import { compileRouteServers } from './route-servers.ts';
 import { compileInbound, compileOutbound, compileRoutes, NO_INSTALLATION } from './routes.ts';
-import type { DomainPolicy, HostPolicy, ListedIps, RevisionId, Route, RouteHost, Snapshot } from './snapshot.ts';
+import type {
+  AutoBlockPolicy,
+  DomainPolicy,
+  HostPolicy,
+  ListedIps,
+  RevisionId,
+  Route,
+  RouteHost,
+  Snapshot,
+} from './snapshot.ts';
 import { agreedTls, incomingTls, outgoingTls } from './tls-merge.ts';
 
 /** What the operator's file says, beside the settings. */
@@ -108,12 +118,18 @@ function compileDomain(
     enforcement: own.enforcement,
     allowed: compileList(own.allowedIps, `${own.pointer}/allowedIps`, materials),
     blocked: compileList(own.blockedIps, `${own.pointer}/blockedIps`, materials),
+    autoBlock: compileAutoBlock(own),
     gateway:
       gateway?.enabled === true
         ? {
             ips: compileIpSet(gateway.ips.map((range) => ({ range }))),
             onlyFromGateway: gateway.onlyFromGateway,
             skipSpamFilter: gateway.skipSpamFilter,
+            spamPattern:
+              gateway.spamPattern === undefined
+                ? null
+                : { pattern: gateway.spamPattern, prefix: literalPrefix(gateway.spamPattern) },
+            blockedBehindGateway: gateway.blockedBehindGateway,
             pointer: `${own.pointer}/inboundGateway`,
           }
         : null,
@@ -126,6 +142,12 @@ function compileDomain(
     signing: [],
     pointer: own.pointer,
   };
+}
+
+function compileAutoBlock({ autoBlock, pointer }: OwnDomain): AutoBlockPolicy | null {
+  if (autoBlock === undefined) return null;
+  const { after, within: withinMs, for: forMs } = autoBlock;
+  return { after, withinMs, forMs, pointer: `${pointer}/autoBlock` };
 }
 
 function compileList(entries: readonly IpEntry[], pointer: string, materials: Materials): ListedIps {

@@ -5,6 +5,7 @@ export { withSigningKeys, type ActiveKey } from './signing-keys.ts';
 export { dependsOnWhoExists, NO_INSTALLATION, plainRule, withInstallation } from './routes.ts';
 export { checkPattern } from './pattern.ts';
 export type {
+  AutoBlockPolicy,
   DomainPolicy,
   GatewayPolicy,
   HostPolicy,

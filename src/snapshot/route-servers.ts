@@ -3,7 +3,7 @@
  * are looked up elsewhere and put into a snapshot here, because they change without the settings.
  */
 import { compileIpSet, parseIpAddress, type IpAddress, type IpSet } from '../mail/index.ts';
-import type { RouteHost, Snapshot } from './snapshot.ts';
+import type { DomainPolicy, RouteHost, Snapshot } from './snapshot.ts';
 
 /** The addresses that names of route servers have now; a name that is not in it is not known. */
 export type RouteAddresses = ReadonlyMap<string, readonly IpAddress[]>;
@@ -23,14 +23,14 @@ export function compileRouteServers(hosts: readonly RouteHost[], known: RouteAdd
 /** The snapshot with the addresses that are known now. */
 export function withRouteServers(snapshot: Snapshot, known: RouteAddresses): Snapshot {
   // One set for all domains of an organization, as their routes are.
-  const sets = new Map<readonly RouteHost[], IpSet>();
-  const setFor = (hosts: readonly RouteHost[]): IpSet => {
-    const set = sets.get(hosts) ?? compileRouteServers(hosts, known);
-    sets.set(hosts, set);
+  const sets = new Map<string, IpSet>();
+  const setFor = ({ organization, routeHosts }: DomainPolicy): IpSet => {
+    const set = sets.get(organization) ?? compileRouteServers(routeHosts, known);
+    sets.set(organization, set);
     return set;
   };
   const domains = [...snapshot.domains].map(
-    ([domain, policy]) => [domain, { ...policy, routeServers: setFor(policy.routeHosts) }] as const,
+    ([domain, policy]) => [domain, { ...policy, routeServers: setFor(policy) }] as const,
   );
   return { ...snapshot, domains: new Map(domains) };
 }

@@ -20,6 +20,19 @@ export type GatewayPolicy = {
   readonly ips: IpSet;
   readonly onlyFromGateway: boolean;
   readonly skipSpamFilter: boolean;
+  /** `prefix`: what a matching line begins with, in small letters; null where the pattern does not say. */
+  readonly spamPattern: { readonly pattern: string; readonly prefix: string | null } | null;
+  /** What becomes of mail whose true client is blocked: a refusal after DATA makes the gateway bounce. */
+  readonly blockedBehindGateway: 'reject' | 'quarantine' | 'discard';
+  readonly pointer: string;
+};
+
+/** Automatic short-term blocks of an own domain: so many hits within a window of time block the client for a while. */
+export type AutoBlockPolicy = {
+  /** How many hits, at least 1. */
+  readonly after: number;
+  readonly withinMs: number;
+  readonly forMs: number;
   readonly pointer: string;
 };
 
@@ -30,6 +43,8 @@ export type DomainPolicy = {
   readonly enforcement: 'enforce' | 'observe';
   readonly allowed: ListedIps;
   readonly blocked: ListedIps;
+  /** Null where clients are not blocked automatically. */
+  readonly autoBlock: AutoBlockPolicy | null;
   readonly gateway: GatewayPolicy | null;
   /** The servers of the organization's routes as the settings name them. */
   readonly routeHosts: readonly RouteHost[];

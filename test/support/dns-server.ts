@@ -80,6 +80,15 @@ export class DnsServer {
     await this.#publish();
   }
 
+  /** Makes these the only records of a name: `MX 10 mx1.example.`, `AAAA 2001:db8::1`, `CNAME other.example.`. */
+  async setRecords(name: string, ...records: readonly string[]): Promise<void> {
+    this.#lines.set(
+      name,
+      records.map((record) => `${name}. IN ${record}`),
+    );
+    await this.#publish();
+  }
+
   /** Takes a name out of DNS: asked for it, the server says that there is none. */
   async remove(name: string): Promise<void> {
     this.#lines.delete(name);
@@ -136,14 +145,22 @@ export class DnsServer {
 
   async #untilItAnswers(): Promise<void> {
     const wanted = String(this.#generation);
-    await waitFor('the DNS server with the new records', async () => {
-      try {
-        return (await this.txt(generationName)).includes(wanted) ? true : undefined;
-      } catch {
-        // Not listening yet, or reading the zone: asked again until the deadline.
-        return undefined;
-      }
-    });
+    // For a moment the old process of the server answers beside the new one.
+    let times = 0;
+    await waitFor(
+      'the DNS server with the new records',
+      async () => {
+        try {
+          times = (await this.txt(generationName)).includes(wanted) ? times + 1 : 0;
+        } catch {
+          // Not listening yet, or reading the zone: asked again until the deadline.
+          times = 0;
+        }
+        return times < 10 ? undefined : true;
+      },
+      10_000,
+      5,
+    );
   }
 }
 

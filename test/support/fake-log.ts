@@ -51,6 +51,12 @@ export class FakeMeters implements Meters {
   countConnectionRefused(): void {}
   countProtocolFault(): void {}
   countSocketmapAnswer(): void {}
+  /** Own domains whose gateways mail came through, in order. */
+  readonly gatewayMail: string[] = [];
+  noteGatewayMail(domain: string): void {
+    this.gatewayMail.push(domain);
+  }
+
   overlong = 0;
   countOverlong(): void {
     this.overlong += 1;

@@ -165,11 +165,19 @@ export class RoutedGround {
     return message;
   }
 
-  /** Waits until Postfix has nothing queued: seen twice, for a message may be on its way from one queue to the next. */
+  /**
+   * Waits until Postfix has nothing queued: seen twice, for a message may be on its way from one queue to the next. What
+   * was being delivered while Postfix read its files anew is left until its next look at the queue, five minutes later.
+   */
   async quiet(): Promise<void> {
     let times = 0;
+    let flushAt = Date.now() + 5000;
     const isQuiet = async (): Promise<true | undefined> => {
       times = (await this.ground.lab.queue()).length === 0 ? times + 1 : 0;
+      if (Date.now() > flushAt) {
+        flushAt = Infinity;
+        await this.ground.lab.flush();
+      }
       return times < 2 ? undefined : true;
     };
     try {

@@ -14,6 +14,8 @@ export interface Sample {
   /** Postern's decision, and the rule that decided where it matters which. */
   readonly verdict: 'pass' | 'reject' | 'defer';
   readonly rule?: string;
+  /** The rule that decides at the end of the message, where that is told too. */
+  readonly atEnd?: string;
   /** Where a message that is taken arrives: at the servers of these routes, or "here", as it does without rules. */
   readonly at?: readonly string[];
   /** What the message must show where it arrives. */
@@ -68,10 +70,12 @@ organizations:
           - { ip: 203.0.113.7, note: "phishing drill" } # inside the blocked range: allow beats block
       example.org: {} # an own domain without settings
       example.net:
+        blockedIps: [{ ip: 192.0.2.66, note: "abuse 4711" }]
         inboundGateway:
           enabled: true
           ips: [198.51.100.10]
           onlyFromGateway: true
+          spamPattern: '^X-Gw-Score: (9|10)'
       team.example:
         inboundRouting:
           - { mail: [external], route: archive, alsoSave: true } # internal mail stays here
@@ -100,6 +104,13 @@ const showRouteMark = ({ header }: Arrived): Shown => {
     asExpected: isThere,
   };
 };
+const showSpam = ({ header }: Arrived): Shown => {
+  const isMarked = /^X-Spam-Flag: YES$/im.test(header) && /^X-Postern-Verdict: spam;/im.test(header);
+  return { text: `X-Spam-Flag: ${isMarked ? 'YES' : 'MISSING'}`, asExpected: isMarked };
+};
+/** What the gateway writes of the client that handed the message to it. */
+const behind = (client: string): string =>
+  `Received: from x (x [${client}]) by gw.example.net (Postfix) with ESMTP id 1`;
 const signedIn = { name: 'anna@example.net', password: accounts['anna@example.net'] };
 
 export const samples: readonly Sample[] = [
@@ -149,6 +160,23 @@ export const samples: readonly Sample[] = [
     reply: '250 ',
     verdict: 'pass',
     rule: 'gateway-only',
+  },
+  {
+    what: 'behind the gateway: a blocked client',
+    attempt: { client: '198.51.100.10', sender: from, recipient: 'anna@example.net' },
+    message: `${behind('192.0.2.66')}\nSubject: hello\nFrom: ${from}\n\nHello.\n`,
+    reply: '550 5.7.1 ',
+    verdict: 'pass',
+    atEnd: 'ip-block',
+  },
+  {
+    what: 'behind the gateway: it calls it spam',
+    attempt: { client: '198.51.100.10', sender: from, recipient: 'anna@example.net' },
+    message: `${behind('192.0.2.1')}\nX-Gw-Score: 9\nSubject: sale\nFrom: ${from}\n\nBuy.\n`,
+    reply: '250 ',
+    verdict: 'pass',
+    atEnd: 'spam-pattern',
+    arrived: showSpam,
   },
   {
     what: 'not from the gateway, but signed in',

@@ -49,14 +49,25 @@ async function sendSample(routed: RoutedGround, sample: Sample): Promise<Outcome
   const text = sample.message ?? `Subject: ${sample.what}\nFrom: ${attempt.sender ?? ''}\n\nA sample.\n`;
   const reply = await ground.send({ ...attempt, message: `Message-Id: <${id}>\n${text}` });
   const decision = await ground.postern.rcptDecision(attempt.recipient, logged);
+  const end = sample.atEnd === undefined ? undefined : await ground.postern.messageDecision(logged);
   const arrival = reply.startsWith('250 ') ? await arrivalOf(routed, sample, id, reply) : undefined;
   const asExpected =
     reply.startsWith(sample.reply) &&
     decision.verdict === sample.verdict &&
     (sample.rule ?? decision.rule) === decision.rule &&
+    end?.rule === sample.atEnd &&
     arrival?.asExpected !== false;
-  return { sample, reply, decision, shown: arrival?.shown ?? [], asExpected };
+  return {
+    sample,
+    reply,
+    decision,
+    shown: [...(end === undefined ? [] : [whyOf('at its end', end)]), ...(arrival?.shown ?? [])],
+    asExpected,
+  };
 }
+
+const whyOf = (when: string, { rule, text, setting }: LogLine): string =>
+  `${when}: ${rule ?? '?'}: ${text ?? '?'}${setting === undefined ? '' : `  [${setting}]`}`;
 
 interface Arrival {
   readonly shown: readonly string[];
@@ -147,7 +158,7 @@ function renderTable(outcomes: readonly Outcome[], whereOtherwise: string): stri
   const rule = widths.map((width, column) => '-'.repeat(column === head.length - 1 ? 16 : width)).join('  ');
   const body = outcomes.flatMap(({ decision, shown, asExpected }, index) => [
     line(rows[index] ?? []),
-    `    why: ${decision.rule ?? '?'}: ${decision.text ?? '?'}${decision.setting === undefined ? '' : `  [${decision.setting}]`}`,
+    `    ${whyOf('why', decision)}`,
     ...shown.map((text) => `    ${text}`),
     ...(asExpected ? [] : [`    ${whereOtherwise}`]),
   ]);

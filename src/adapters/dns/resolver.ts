@@ -1,10 +1,11 @@
 /**
- * Addresses of mail servers, and TXT look-ups with their outcomes kept apart: no such name, no such record, trouble at the server, no answer.
+ * Addresses of mail servers, mail exchangers, and TXT look-ups with their outcomes kept apart: no such name, no such record, trouble at the server, no answer.
  * Source: RFC 2308 §2 (NXDOMAIN and NODATA), RFC 1035 §4.1.1.
  */
 import { Resolver } from 'node:dns/promises';
 import { parseIpAddress, type IpAddress } from '../../mail/index.ts';
-import type { AddressResolver, TxtAnswer, TxtResolver } from '../../services/index.ts';
+import type { AddressResolver, MailHostResolver, MailHosts, TxtAnswer, TxtResolver } from '../../services/index.ts';
+import { findMailHosts, isAbsent } from './mail-hosts.ts';
 
 const TRY_TIMEOUT_MS = 2000;
 const TRIES = 2;
@@ -12,8 +13,15 @@ const TRIES = 2;
 const DEADLINE_MS = 8000;
 
 /** Asks the given servers (`host:port`), or the system's where there are none. */
-export function createResolver(servers: readonly string[] | undefined): TxtResolver & AddressResolver {
+export function createResolver(
+  servers: readonly string[] | undefined,
+): TxtResolver & AddressResolver & MailHostResolver {
   return {
+    mailHosts: (domain, timeoutMs, end) => {
+      const limits = { deadlineMs: Math.min(timeoutMs, DEADLINE_MS), end };
+      const question = (resolver: Resolver): Promise<MailHosts> => findMailHosts(resolver, domain);
+      return ask(servers, question, limits).catch((error: unknown) => ({ kind: 'unknown', code: reasonOf(error) }));
+    },
     addresses: (name, mx) => ask(servers, (resolver) => addressesOf(resolver, name, mx)).catch(() => null),
     txt: (name) =>
       ask(servers, async (resolver): Promise<TxtAnswer> => ({
@@ -23,21 +31,27 @@ export function createResolver(servers: readonly string[] | undefined): TxtResol
   };
 }
 
+type Limits = { readonly deadlineMs: number; readonly end: AbortSignal | undefined };
+
 /** Asks within the deadline. */
 async function ask<T>(
   servers: readonly string[] | undefined,
   question: (resolver: Resolver) => Promise<T>,
+  { deadlineMs, end }: Limits = { deadlineMs: DEADLINE_MS, end: undefined },
 ): Promise<T> {
   // One for each question: cancelling ends all questions of a resolver.
   const resolver = new Resolver({ timeout: TRY_TIMEOUT_MS, tries: TRIES });
   if (servers !== undefined) resolver.setServers(servers);
-  const timer = setTimeout(() => {
+  const cancel = (): void => {
     resolver.cancel();
-  }, DEADLINE_MS);
+  };
+  const timer = setTimeout(cancel, deadlineMs);
+  end?.addEventListener('abort', cancel);
   try {
     return await question(resolver);
   } finally {
     clearTimeout(timer);
+    end?.removeEventListener('abort', cancel);
   }
 }
 
@@ -52,8 +66,10 @@ async function addressesOf(resolver: Resolver, name: string, mx: boolean): Promi
   return texts.map((text) => parseIpAddress(text)).filter((address) => address !== null);
 }
 
-const isAbsent = (error: unknown): boolean =>
-  ['ENOTFOUND', 'ENODATA'].includes((error as NodeJS.ErrnoException).code ?? '');
+/** For the reader, a look-up that our deadline ended is one that timed out. */
+const reasonOf = (error: unknown): string => codeOf(error).replace('ECANCELLED', 'ETIMEOUT');
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
 
 function answerOf(error: unknown): TxtAnswer {
   switch ((error as NodeJS.ErrnoException).code) {
@@ -66,6 +82,6 @@ function answerOf(error: unknown): TxtAnswer {
     case 'ECONNREFUSED':
       return { kind: 'no-answer' };
     default:
-      return { kind: 'server-failure', code: (error as NodeJS.ErrnoException).code ?? String(error) };
+      return { kind: 'server-failure', code: codeOf(error) };
   }
 }

@@ -4,16 +4,27 @@
  * Source: Prometheus text format 0.0.4.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Clock, DecisionLabels, Door, HistoryMeters, Meters, SnapshotState } from '../../services/index.ts';
+import type {
+  Clock,
+  DecisionLabels,
+  Door,
+  GatewayMeters,
+  HistoryMeters,
+  Meters,
+  ShortTermMeters,
+  SnapshotState,
+} from '../../services/index.ts';
+import { createDomainLabel } from './domain-label.ts';
+import { gatewayMeters } from './gateway-meters.ts';
 
 /** A page of metrics. */
 export type MetricsPage = { readonly contentType: string; readonly body: string };
 
 /** Meters that can be shown. */
-export type PrometheusMeters = Meters & HistoryMeters & { render(): Promise<MetricsPage> };
-
-/** How many own domains keep their name; the later ones are counted as `other`. */
-const MAX_DOMAINS = 200;
+export type PrometheusMeters = Meters &
+  HistoryMeters &
+  GatewayMeters &
+  ShortTermMeters & { render(): Promise<MetricsPage> };
 
 const DOORS = ['policy', 'milter', 'socketmap', 'admin', 'metrics'] as const satisfies readonly Door[];
 
@@ -37,15 +48,18 @@ export function createMeters(clock: Clock): PrometheusMeters {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'postern_' });
   const setSnapshot = snapshotGauges(registry, clock);
+  const labelOf = createDomainLabel();
   return {
-    countDecision: decisionCounter(registry),
+    countDecision: decisionCounter(registry, labelOf),
     countSocketmapAnswer: socketmapCounter(registry),
     countMessage: messageCounters(registry),
     countOverlong: overlongCounter(registry),
     setKeys: keyGauge(registry),
     setMaps: mapGauge(registry),
+    watchShortTermClients: shortTermGauge(registry),
     countHistoryDropped: historyCounter(registry),
     ...doorMeters(registry),
+    ...gatewayMeters(registry, labelOf),
     setSnapshot,
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
@@ -55,7 +69,7 @@ export function createMeters(clock: Clock): PrometheusMeters {
 type Cell = { readonly labels: Omit<DecisionLabels, 'domain'> & { readonly domain: string }; pending: number };
 
 /** Counts in cells of our own and hands them over when asked: prom-client builds a text of all labels at each call. */
-function decisionCounter(registry: Registry): Meters['countDecision'] {
+function decisionCounter(registry: Registry, labelOf: ReturnType<typeof createDomainLabel>): Meters['countDecision'] {
   const cellsByDomain = new Map<string, Cell[]>();
   new Counter({
     name: 'postern_decisions_total',
@@ -69,12 +83,6 @@ function decisionCounter(registry: Registry): Meters['countDecision'] {
       }
     },
   });
-  const named = new Set<string>();
-  const labelOf = (domain: DecisionLabels['domain']): string => {
-    if (domain === null) return 'none';
-    if (named.size < MAX_DOMAINS) named.add(domain);
-    return named.has(domain) ? domain : 'other';
-  };
   return ({ stage, verdict, rule, enforcement, domain }) => {
     const label = labelOf(domain);
     let cells = cellsByDomain.get(label);
@@ -167,6 +175,22 @@ function historyCounter(registry: Registry): HistoryMeters['countHistoryDropped'
   for (const why of ['queue_full', 'not_written', 'not_made']) lost.inc({ why }, 0);
   return (decisions, why) => {
     lost.inc({ why }, decisions);
+  };
+}
+
+function shortTermGauge(registry: Registry): ShortTermMeters['watchShortTermClients'] {
+  let held: Parameters<ShortTermMeters['watchShortTermClients']>[0] = () => ({ counted: 0, blocked: 0 });
+  new Gauge({
+    name: 'postern_short_term_clients',
+    help: 'Clients that automatic short-term blocks hold by state: counted, and blocked.',
+    labelNames: ['state'] as const,
+    registers: [registry],
+    collect() {
+      for (const [state, count] of Object.entries(held())) this.set({ state }, count);
+    },
+  });
+  return (now) => {
+    held = now;
   };
 }
 

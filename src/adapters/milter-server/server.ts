@@ -4,14 +4,13 @@
  * Source: Postfix MILTER_README; the milter codec's own README.
  */
 import type { Socket } from 'node:net';
-import { renderMilterChanges, renderRouteChanges } from '../../answers/index.ts';
 import type { MessageDecision } from '../../decide/index.ts';
-import { BodyHasher, overlongHeaderFields } from '../../dkim/index.ts';
-import type { PermanentReply, TransientReply } from '../../mail/index.ts';
-import type { MessageJudge, Signer } from '../../services/index.ts';
+import { BodyHasher } from '../../dkim/index.ts';
+import type { MessageJudge, Signer, UnknownRecipient } from '../../services/index.ts';
 import type { Snapshot } from '../../snapshot/index.ts';
-import { MilterSession, SMFIF, type MilterEvent, type Modification, type Verdict } from '../../wire/milter/index.ts';
+import { MilterSession, SMFIF, SMFIP, type MilterEvent, type Verdict } from '../../wire/milter/index.ts';
 import { openDoor, type Conversation, type DoorOptions, type OpenDoor } from '../socket/index.ts';
+import { answerTo, overlongParts, type DecidedMessage } from './answer.ts';
 import { MilterTransaction } from './transaction.ts';
 
 /** How the milter door is opened. */
@@ -20,6 +19,8 @@ export type MilterDoorOptions = Omit<DoorOptions, 'door' | 'onConnection'> & {
   readonly signer: Signer;
   /** The snapshot that a message which begins now is decided with. */
   readonly current: () => Snapshot;
+  /** Told of each recipient that Postfix itself has refused as unknown. */
+  readonly onUnknownRecipient?: (snapshot: Snapshot, unknown: UnknownRecipient) => void;
 };
 
 /** Said where a message could not be worked on: it waits, and nothing leaves unsigned or unmarked by accident. */
@@ -30,15 +31,10 @@ const TRY_AGAIN: Verdict = {
   lines: ['Mail system temporarily unavailable'],
 };
 const CONTINUE: Verdict = { kind: 'continue' };
-const refusal = ({ code, status, text }: PermanentReply | TransientReply): Verdict => ({
-  kind: 'reply',
-  code: Number(code),
-  enhanced: status,
-  lines: [text],
-});
-
 const WANTED = {
-  actions: SMFIF.ADDHDRS | SMFIF.CHGHDRS | SMFIF.ADDRCPT_PAR | SMFIF.DELRCPT,
+  actions: SMFIF.ADDHDRS | SMFIF.CHGHDRS | SMFIF.ADDRCPT_PAR | SMFIF.DELRCPT | SMFIF.QUARANTINE,
+  // Postfix also shows the recipients that it has refused; no answer is owed for them.
+  protocol: SMFIP.RCPT_REJ,
   macros: {
     connect: ['{daemon_name}'],
     helo: ['{tls_version}'],
@@ -62,13 +58,6 @@ export function openMilterDoor(options: MilterDoorOptions): Promise<OpenDoor> {
 /** What tells something of the client or the message. */
 type MessageEvent = Exclude<MilterEvent, { kind: 'negotiated' | 'fault' | 'notice' }>;
 
-/** A message at work: what was decided at the end of its headers, and the hash of its body so far. */
-type Message = {
-  readonly snapshot: Snapshot;
-  readonly decision: MessageDecision | null;
-  readonly hasher: BodyHasher | null;
-};
-
 /**
  * Frees the memory of a read that is used up, rather than leave it to the garbage collector: at 64 KiB a read V8 would
  * mark its whole heap about twenty times a second under large messages, for a third of all processor time.
@@ -86,7 +75,9 @@ class MilterConversation implements Conversation {
   readonly #transaction = new MilterTransaction();
   readonly #events: MilterEvent[] = [];
   #snapshot: Snapshot | null = null;
-  #message: Message | null = null;
+  /** Null also where the decision failed. */
+  #message: DecidedMessage | null = null;
+  #isDecided = false;
   #isWorking = false;
 
   constructor(socket: Socket, peer: string, options: MilterDoorOptions) {
@@ -155,14 +146,26 @@ class MilterConversation implements Conversation {
     this.#socket.destroy();
   }
 
-  /** Gives a promise only where there is something to wait for. */
+  /** Gives a promise only where there is something to wait for: a spam pattern, or a signature. */
   #take(event: MilterEvent): Promise<void> | null {
+    const deciding = this.#decideBefore(event);
+    if (deciding === null) return this.#handle(event);
+    return deciding.then(() => this.#handle(event) ?? undefined);
+  }
+
+  /** Decides once all headers are known, so that a body that nobody signs is not hashed. */
+  #decideBefore(event: MilterEvent): Promise<void> | null {
+    if (event.kind !== 'endOfHeaders' && event.kind !== 'body' && event.kind !== 'endOfMessage') return null;
+    if (event.kind !== 'body') this.#transaction.noteQueueId(event);
+    return this.#isDecided ? null : this.#decide();
+  }
+
+  #handle(event: MilterEvent): Promise<void> | null {
     switch (event.kind) {
       case 'negotiated':
         this.#socket.write(event.answer);
         return null;
       case 'endOfMessage':
-        this.#note(event);
         return this.#endMessage();
       case 'quit':
         // Not only our half: a peer that never closes its own would be kept for as long as it likes.
@@ -192,21 +195,18 @@ class MilterConversation implements Conversation {
       case 'mail':
         this.#snapshot = this.#options.current();
         this.#message = null;
+        this.#isDecided = false;
         this.#transaction.mail(event);
         break;
       case 'rcpt':
         this.#transaction.recipient(event);
+        if (event.isRejected) this.#noteRejected(event);
         break;
       case 'header':
         this.#transaction.header(event);
         break;
-      case 'endOfHeaders':
-        this.#transaction.noteQueueId(event);
-        this.#message = this.#decide();
-        break;
       case 'body':
-        this.#message ??= this.#decide();
-        this.#message.hasher?.update(event.chunk);
+        this.#message?.hasher?.update(event.chunk);
         break;
       case 'quitNewConnection':
         this.#forget();
@@ -216,33 +216,60 @@ class MilterConversation implements Conversation {
         this.#forget();
         break;
       case 'data':
-      case 'endOfMessage':
         this.#transaction.noteQueueId(event);
         break;
+      case 'endOfHeaders':
+      case 'endOfMessage':
       case 'quit':
       case 'unknown':
         break;
     }
   }
 
-  /** Decides once all headers are known, so that a body that nobody signs is not hashed. */
-  #decide(): Message {
+  #noteRejected(event: Extract<MessageEvent, { kind: 'rcpt' }>): void {
+    const unknown = this.#transaction.unknownRecipient(event);
+    if (unknown !== null) this.#options.onUnknownRecipient?.(this.#snapshot ?? this.#options.current(), unknown);
+  }
+
+  #decide(): Promise<void> | null {
     const snapshot = this.#snapshot ?? this.#options.current();
     try {
       const decision = this.#options.judge.judgeMessage(snapshot, this.#transaction.message());
-      return { snapshot, decision, hasher: decision.signing.signatures.length > 0 ? new BodyHasher('relaxed') : null };
+      if (!(decision instanceof Promise)) {
+        this.#decided(snapshot, decision);
+        return null;
+      }
+      return decision.then(
+        (made) => {
+          this.#decided(snapshot, made);
+        },
+        (error: unknown) => {
+          this.#undecided(snapshot, error);
+        },
+      );
     } catch (error) {
-      this.#options.log.error('a message could not be decided', { peer: this.#peer, err: error });
-      return { snapshot, decision: null, hasher: null };
+      this.#undecided(snapshot, error);
+      return null;
     }
+  }
+
+  #decided(snapshot: Snapshot, decision: MessageDecision): void {
+    const hasher = decision.signing.signatures.length > 0 ? new BodyHasher('relaxed') : null;
+    this.#message = { snapshot, decision, hasher };
+    this.#isDecided = true;
+  }
+
+  #undecided(snapshot: Snapshot, error: unknown): void {
+    this.#options.log.error('a message could not be decided', { peer: this.#peer, err: error });
+    this.#message = null;
+    this.#isDecided = true;
   }
 
   async #endMessage(): Promise<void> {
     const startedAt = performance.now();
-    const message = this.#message ?? this.#decide();
     let answer: Buffer;
     try {
-      answer = await this.#answer(message, startedAt);
+      answer = await this.#answer(this.#message, startedAt);
     } catch (error) {
       this.#options.log.error('a message could not be answered', {
         queue_id: this.#transaction.queueId,
@@ -259,39 +286,22 @@ class MilterConversation implements Conversation {
     this.#forget();
   }
 
-  async #answer({ snapshot, decision, hasher }: Message, startedAt: number): Promise<Buffer> {
-    if (decision === null) throw new Error('it was not decided');
-    const answer =
-      decision.verdict.kind === 'pass'
-        ? this.#session.reply(CONTINUE, await this.#changes(snapshot, decision, hasher))
-        : this.#session.reply(refusal(decision.verdict.reply));
+  async #answer(message: DecidedMessage | null, startedAt: number): Promise<Buffer> {
+    if (message === null) throw new Error('it was not decided');
+    const { verdict, modifications } = await answerTo(message, this.#transaction, this.#options.signer);
+    const answer = this.#session.reply(verdict, modifications);
     const ms = Math.round(performance.now() - startedAt);
-    const { queueId, headers } = this.#transaction;
-    const fields = hasher === null ? [] : overlongHeaderFields(headers).map(({ name }) => name);
-    const overlong = [...fields, ...(hasher !== null && hasher.overlongLineOctets > 0 ? ['body'] : [])];
+    const { snapshot, decision } = message;
+    const { queueId } = this.#transaction;
+    const overlong = overlongParts(message, this.#transaction.headers);
     this.#options.judge.reportMessage(snapshot, decision, this.#transaction.message(), { queueId, ms, overlong });
     return answer;
-  }
-
-  async #changes(
-    snapshot: Snapshot,
-    decision: MessageDecision,
-    hasher: BodyHasher | null,
-  ): Promise<readonly Modification[]> {
-    const { headers, recipients } = this.#transaction;
-    const gone = new Set(decision.removed);
-    const kept = gone.size === 0 ? headers : headers.filter((_, position) => !gone.has(position));
-    const signatures =
-      hasher === null ? [] : await this.#options.signer.sign(decision.signing.signatures, kept, hasher.digest());
-    return [
-      ...renderMilterChanges(headers, decision.removed, decision.added, signatures),
-      ...renderRouteChanges(snapshot, decision.routing, recipients),
-    ];
   }
 
   #forget(): void {
     this.#transaction.reset();
     this.#message = null;
+    this.#isDecided = false;
     this.#snapshot = null;
   }
 

@@ -5,10 +5,13 @@
 import type { EnvelopeRecipient } from '../../answers/index.ts';
 import { parseAddress, parseClientAddress, withoutSourceRoute, type Address } from '../../mail/index.ts';
 import type { Client, HeaderField, MessageTransaction } from '../../decide/index.ts';
-import { authorOf } from '../../services/index.ts';
+import { authorOf, type UnknownRecipient } from '../../services/index.ts';
 import { macro, type MilterEvent } from '../../wire/milter/index.ts';
 
 type EventOf<K extends MilterEvent['kind']> = Extract<MilterEvent, { kind: K }>;
+
+/** How many recipients that do not exist are remembered of one message; smtpd ends a session long before. */
+const MOST_UNKNOWN = 1000;
 
 /** Collects one connection: the client for its life, a message from MAIL to its end. */
 export class MilterTransaction {
@@ -20,6 +23,7 @@ export class MilterTransaction {
   #saslUsername: string | null = null;
   #sender: Address | null = null;
   #recipients: EnvelopeRecipient[] = [];
+  #unknownRecipients: Address[] = [];
   #headers: HeaderField[] = [];
   #queueId: string | null = null;
   #isLocal = false;
@@ -63,6 +67,19 @@ export class MilterTransaction {
     this.#isLocal = this.#mayBeLocal && this.#queueId !== null;
   }
 
+  /**
+   * A recipient that Postfix has refused because it does not exist (5.1.1); null for all others.
+   * Source: Postfix MILTER_README, {rcpt_mailer} and {rcpt_host} of rejected recipients; RFC 3463 §3.2.
+   */
+  unknownRecipient(event: EventOf<'rcpt'>): UnknownRecipient | null {
+    // An accepted recipient with the transport error(8) has its whole text there.
+    if (!event.isRejected || valueOf(event, '{rcpt_host}') !== '5.1.1') return null;
+    const recipient = parseAddress(asText(event.recipient));
+    if (recipient === null) return null;
+    if (this.#unknownRecipients.length < MOST_UNKNOWN) this.#unknownRecipients.push(recipient);
+    return { client: this.#client, saslUsername: this.#saslUsername, daemonName: this.#daemonName, recipient };
+  }
+
   recipient(event: EventOf<'rcpt'>): void {
     const address = event.isRejected ? null : parseAddress(asText(event.recipient));
     if (address === null) return;
@@ -94,6 +111,7 @@ export class MilterTransaction {
     this.#sender = null;
     this.#saslUsername = null;
     this.#recipients = [];
+    this.#unknownRecipients = [];
     this.#headers = [];
     this.#queueId = null;
     this.#isLocal = false;
@@ -110,6 +128,7 @@ export class MilterTransaction {
       recipients: this.#recipients,
       headers: this.#headers,
       author: authorOf(this.#headers),
+      ...(this.#unknownRecipients.length > 0 && { unknownRecipients: this.#unknownRecipients }),
     };
   }
 }

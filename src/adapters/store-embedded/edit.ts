@@ -7,7 +7,7 @@ import { PosternError, type SettingsStore } from '../../services/index.ts';
 import { followLinks, reasonOf, withLock, writeFileAtomically } from '../files/index.ts';
 import { createSettingsFile, readSettings } from './settings-file.ts';
 import { editYamlText, type ListEdit } from './splice.ts';
-import { parseYamlBytes, parseYamlText } from './yaml-text.ts';
+import { parseYamlBytes } from './yaml-text.ts';
 
 /** What to edit: where it lies, and how messages call it (its file name where that is left out). */
 export type EditedFile = { readonly path: string; readonly name?: string };
@@ -26,16 +26,17 @@ export async function editSettingsFile<T>(
   // The lock lies beside the file itself, so that commands that come by different links meet.
   return withLock(await followLinks(path), async () => {
     const bytes = await readSettings(path, name);
-    const { edits, result } = await plan({ ...file, read: () => Promise.resolve(parseYamlBytes(name, bytes)) });
+    const before = parseYamlBytes(name, bytes);
+    const { edits, result } = await plan({ ...file, read: () => Promise.resolve(before) });
     if (edits.length === 0) return result;
-    const text = edits.reduce(editYamlText, bytes.toString('utf8'));
-    await check({ ...file, read: () => Promise.resolve(parseYamlText(name, text)) });
+    const after = edits.reduce(editYamlText, before);
+    await check({ ...file, read: () => Promise.resolve(after) });
     if (!bytes.equals(await readSettings(path, name))) {
       const message = `${name} was changed by somebody else just now; nothing was saved, try again`;
       throw new PosternError('POSTERN_FILE_LOCKED', message);
     }
     try {
-      await writeFileAtomically(path, text, 0o640);
+      await writeFileAtomically(path, after.text, 0o640);
     } catch (error) {
       const message = `${name} cannot be written: ${reasonOf(error)}`;
       throw new PosternError('POSTERN_FILE_UNWRITABLE', message, { cause: error });

@@ -5,13 +5,14 @@
  * its comments.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { isMap, isScalar, isSeq, Lexer, type Document } from 'yaml';
+import { isMap, isScalar, isSeq, Lexer, type Document, type YAMLSeq } from 'yaml';
 import { PosternError } from '../../services/index.ts';
 import { fromPointer } from '../../settings/index.ts';
+import { foldOf, unfoldLines, type Fold } from './fold-lines.ts';
 import { spliceAppend } from './splice-append.ts';
 import { spliceRemove } from './splice-remove.ts';
 import { nodeAt } from './splice-text.ts';
-import { findPair, parseYamlDocument, valueOf } from './yaml-text.ts';
+import { findPair, parseUnfolded, parseYamlText, type YamlText } from './yaml-text.ts';
 
 /** One change of the list at `pointer`; a list that is not there yet is made. */
 export type ListEdit =
@@ -22,24 +23,59 @@ export type ListEdit =
  * The text after the edit. Errors: PosternError where the place does not exist, or where no edit of the text would
  * change that place alone (a list shared through a YAML alias).
  */
-export function editYamlText(text: string, edit: ListEdit): string {
-  const document = parseYamlDocument(text);
+export function editYamlText(before: YamlText, edit: ListEdit): YamlText {
   const path = fromPointer(edit.pointer);
-  const wanted = changeAt(valueOf(document), path, (list) => changeList(list, edit), edit.pointer);
-  const spliced =
-    edit.kind === 'append'
-      ? spliceAppend(text, document, path, edit.entries)
-      : spliceRemove(text, document, path, edit.indexes);
-  if (spliced !== null && means(spliced, wanted)) return spliced;
-  const rewritten = rewrite(text, document, path, edit);
-  if (rewritten !== null && means(rewritten, wanted) && keepsComments(text, rewritten, edit)) return rewritten;
+  const wanted = changeAt(before.raw, path, (list) => changeList(list, edit), edit.pointer);
+  const spliced = parseMeaning(before.name, splice(before, path, edit), wanted);
+  if (spliced !== null) return spliced;
+  const whole = before.folded.folds.length === 0 ? before : parseUnfolded(before.name, before.text);
+  const plainly = whole === before ? null : parseMeaning(before.name, splice(whole, path, edit), wanted);
+  if (plainly !== null) return plainly;
+  const rewritten = parseMeaning(before.name, rewrite(whole.text, whole.document, path, edit), wanted);
+  if (rewritten !== null && keepsComments(before.text, rewritten.text, edit)) return rewritten;
   const message = `${edit.pointer} cannot be edited without touching something else (a YAML alias?); edit the file by hand`;
   throw new PosternError('POSTERN_FILE_UNWRITABLE', message);
 }
 
-function means(text: string, wanted: unknown): boolean {
-  const document = parseYamlDocument(text);
-  return document.errors.length === 0 && isDeepStrictEqual(valueOf(document), wanted);
+/** The edit done on the folded text; null where the text is too odd for that. */
+function splice({ document, folded }: YamlText, path: readonly string[], edit: ListEdit): string | null {
+  const { text, folds } = folded;
+  if (edit.kind === 'append') {
+    const appended = spliceAppend(text, document, path, edit.entries);
+    return appended === null ? null : unfoldLines(appended, folds);
+  }
+  const list = nodeAt(document, path);
+  if (!isSeq(list)) return null;
+  const left = foldsWithout(list, folds, edit.indexes);
+  const removed = spliceRemove(text, document, path, left.indexes);
+  return removed === null ? null : unfoldLines(removed, left.folds);
+}
+
+/** What a removal leaves of folded lines, and which parsed items go: a fold that loses all its lines goes with them. */
+function foldsWithout(
+  list: YAMLSeq,
+  folds: readonly Fold[],
+  gone: ReadonlySet<number>,
+): { readonly indexes: ReadonlySet<number>; readonly folds: readonly Fold[] } {
+  const indexes = new Set<number>();
+  const left = new Map<Fold, readonly string[]>();
+  let position = 0;
+  for (const [index, item] of list.items.entries()) {
+    const fold = foldOf(item, folds);
+    const first = position;
+    position += fold?.lines.length ?? 1;
+    const lines = fold?.lines.filter((_, line) => !gone.has(first + line));
+    if (fold !== undefined && lines !== undefined) left.set(fold, lines);
+    if (lines === undefined ? gone.has(first) : lines.length === 0) indexes.add(index);
+  }
+  return { indexes, folds: folds.map((fold) => ({ ...fold, lines: left.get(fold) ?? fold.lines })) };
+}
+
+/** The text, parsed; null where it does not mean what is wanted. */
+function parseMeaning(name: string, text: string | null, wanted: unknown): YamlText | null {
+  if (text === null) return null;
+  const parsed = parseYamlText(name, text);
+  return parsed.syntaxIssues.length === 0 && isDeepStrictEqual(parsed.raw, wanted) ? parsed : null;
 }
 
 /** Whether every comment is still there. Those of removed entries may go, so that after a removal it is not asked. */

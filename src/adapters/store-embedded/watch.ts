@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 
 /** Looks every this many milliseconds; a change is told within two looks. */
-const LOOK_EVERY_MS = 200;
+const LOOK_EVERY_MS = 100;
 
 /**
  * A file that is looked at for the first time may have changed after it was read. One that changed this recently is
@@ -18,8 +18,15 @@ export type Watch = { stop(): void };
 
 type Print = { readonly text: string; readonly changedAt: number };
 
-/** Calls `onChange` after any of the files that `paths` names at that moment has changed, appeared or vanished. */
-export function watchFiles(paths: () => readonly string[], onChange: () => void): Watch {
+/**
+ * Calls `onChange` after any of the files that `paths` names at that moment has changed, appeared or vanished, and
+ * `onFirstSign` as soon as one of them looks like it, though it may still be written to.
+ */
+export function watchFiles(
+  paths: () => readonly string[],
+  onChange: () => void,
+  onFirstSign: () => void = () => undefined,
+): Watch {
   const seen = new Map<string, string>();
   let pending: string | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -37,7 +44,10 @@ export function watchFiles(paths: () => readonly string[], onChange: () => void)
     const all = JSON.stringify([...now]);
     const isStill = pending === all;
     pending = changed ? all : null;
-    if (changed && !isStill) return;
+    if (changed && !isStill) {
+      if (!stopped) onFirstSign();
+      return;
+    }
     seen.clear();
     for (const [path, print] of now) seen.set(path, print);
     pending = null;

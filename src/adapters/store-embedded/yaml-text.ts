@@ -17,8 +17,17 @@ import {
   type Pair,
   type YAMLMap,
 } from 'yaml';
-import { fromPointer } from '../../settings/index.ts';
+import { fromPointer, toPointer } from '../../settings/index.ts';
 import type { Place, SettingsText } from '../../services/index.ts';
+import {
+  foldLines,
+  itemPlace,
+  unfoldedLine,
+  unfoldValue,
+  type Fold,
+  type Folded,
+  type ItemPlace,
+} from './fold-lines.ts';
 
 /** How often anchors may be used, multiplied through nesting: enough for a list that every own domain shares. */
 const MAX_ALIASES = 10_000;
@@ -27,14 +36,35 @@ const BYTE_ORDER_MARK = '\uFEFF';
 
 type Fault = Place & { readonly message: string };
 
+/**
+ * A parsed text with what edits need: parsing a long list costs more than all the rest of an edit. `document` is that
+ * of the folded text.
+ */
+export type YamlText = SettingsText & { readonly document: Document.Parsed; readonly folded: Folded };
+
 /** Parses a YAML text; faults of syntax are in the result, not thrown. `name` is how messages call the file. */
-export function parseYamlText(name: string, text: string): SettingsText {
+export function parseYamlText(name: string, text: string): YamlText {
+  const folded = foldLines(text);
+  const parsed = folded.folds.length === 0 ? null : parse(name, text, folded);
+  // Where a fold stands for no list, or something is wrong, the whole text says what.
+  return parsed?.syntaxIssues.length === 0 && unfoldValue(parsed.raw, folded.folds)
+    ? parsed
+    : parseUnfolded(name, text);
+}
+
+/** {@link parseYamlText} without folds. */
+export const parseUnfolded = (name: string, text: string): YamlText => parse(name, text, { text, folds: [] });
+
+function parse(name: string, text: string, folded: Folded): YamlText {
+  const { folds } = folded;
   const lines = new LineCounter();
-  const document = parseYamlDocument(text, lines);
+  const options = { version: '1.2', schema: 'core', prettyErrors: false, logLevel: 'error' } as const;
+  const document = parseDocument(folded.text, { ...options, lineCounter: lines });
   const markLength = text.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(line === 1 ? col - markLength : col, 1) };
+    const column = line === 1 ? col - markLength : col;
+    return { line: unfoldedLine(Math.max(line, 1) - 1, folds) + 1, column: Math.max(column, 1) };
   };
   const faults: Fault[] = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
     ...placeAt(pos[0]),
@@ -48,32 +78,23 @@ export function parseYamlText(name: string, text: string): SettingsText {
       faults.push({ ...placeAt(offsetOfLooseAlias(document)), message: describeAliasFault(error) });
     }
   }
-  return {
-    name,
-    text,
-    raw,
-    syntaxIssues: faults,
-    locate: (pointer, atKey) => placeAt(offsetOf(document, fromPointer(pointer), atKey)),
+  const locate = (pointer: string, atKey: boolean): Place => {
+    const found = offsetOf(document, fromPointer(pointer), atKey, folds);
+    return typeof found === 'number' ? placeAt(found) : found;
   };
+  return { name, text, raw, syntaxIssues: faults, document, folded, locate };
 }
 
 /** Parses what a file holds. Octets that are no UTF-8 are a fault: an edit would destroy them. */
-export function parseYamlBytes(name: string, bytes: Buffer): SettingsText {
-  const text = bytes.toString('utf8');
-  if (isUtf8(bytes)) return parseYamlText(name, text);
+export function parseYamlBytes(name: string, bytes: Buffer): YamlText {
+  if (isUtf8(bytes)) return parseYamlText(name, bytes.toString('utf8'));
   const place = placeOfBadOctet(bytes);
   const message = 'no valid YAML: an octet here is no UTF-8; save the file as UTF-8';
-  return { name, text, raw: null, syntaxIssues: [{ ...place, message }], locate: () => place };
-}
-
-/** Parses into a document that can be edited and written back with its comments. */
-export function parseYamlDocument(text: string, lineCounter?: LineCounter): Document.Parsed {
-  const options = { version: '1.2', schema: 'core', prettyErrors: false } as const;
-  return parseDocument(text, { ...options, ...(lineCounter && { lineCounter }) });
+  return { ...parseYamlText(name, ''), syntaxIssues: [{ ...place, message }], locate: () => place };
 }
 
 /** The plain value of a document. Errors: throws where anchors are missing or used beyond all measure. */
-export const valueOf = (document: Document.Parsed): unknown => document.toJS({ maxAliasCount: MAX_ALIASES });
+const valueOf = (document: Document.Parsed): unknown => document.toJS({ maxAliasCount: MAX_ALIASES });
 
 /** The member of a map whose key reads as `segment`, whatever its type in YAML (`123:` is a name too). */
 export const findPair = (map: YAMLMap, segment: string): Pair | undefined =>
@@ -116,8 +137,13 @@ function placeOfBadOctet(bytes: Buffer): Place {
   }
 }
 
-/** The offset of what a path names; of the nearest parent where it does not exist. */
-function offsetOf(document: Document.Parsed, path: readonly string[], atKey: boolean): number {
+/** The offset of what a path names; of the nearest parent where it does not exist. A place where it is in a fold. */
+function offsetOf(
+  document: Document.Parsed,
+  path: readonly string[],
+  atKey: boolean,
+  folds: readonly Fold[],
+): number | Place {
   let node: unknown = document.contents;
   let offset = startOf(node) ?? 0;
   for (const [depth, segment] of path.entries()) {
@@ -131,13 +157,29 @@ function offsetOf(document: Document.Parsed, path: readonly string[], atKey: boo
       offset = isLast && atKey ? keyOffset : (valueOffset ?? keyOffset);
       node = pair.value;
     } else {
-      const item: unknown = node.items[Number(segment)];
+      const place = itemPlace(node.items, Number(segment), folds);
+      if (place?.inFold) return placeInFold(place.inFold, path.slice(depth + 1), atKey, folds);
+      const item: unknown = place === null ? undefined : node.items[place.index];
       if (item === undefined) return offset;
       offset = startOf(item) ?? offset;
       node = item;
     }
   }
   return offset;
+}
+
+/** A line in a fold is a list of one entry. */
+function placeInFold(
+  { fold, line }: NonNullable<ItemPlace['inFold']>,
+  path: readonly string[],
+  atKey: boolean,
+  folds: readonly Fold[],
+): Place {
+  const alone = parseUnfolded('', fold.lines[line] as string);
+  return {
+    line: unfoldedLine(fold.line, folds) + line + 1,
+    column: alone.locate(toPointer(['0', ...path]), atKey).column,
+  };
 }
 
 const startOf = (node: unknown): number | undefined => (node as Node | null | undefined)?.range?.[0];

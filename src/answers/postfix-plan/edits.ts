@@ -12,7 +12,7 @@ export const policyRestriction = (endpoint: string, whileDown: string = WHILE_DO
   `check_policy_service { ${endpoint}, timeout=10s, { default_action = ${whileDown} } }`;
 
 /** Postern as a milter. While it is down mail waits; timeouts far above what an answer takes. Source: MILTER_README. */
-const milterEntry = (endpoint: string): string =>
+export const milterEntry = (endpoint: string): string =>
   `{ ${endpoint}, default_action=tempfail, connect_timeout=10s, command_timeout=30s, content_timeout=60s }`;
 
 const WORDS = { kind: 'words', isPlaceFixed: false, endpoint: null, valueIfUnset: '' } as const;
@@ -70,6 +70,18 @@ export const tlsPolicyEdit = (socketmap: string): ListEdit => ({
   items: [`socketmap:${socketmap}:tls_policy`],
   place: 'first',
   comment: 'Outgoing TLS policies on which all own domains agree; the first map that knows a destination answers.',
+});
+
+/** The milters of each client. `apply` does not set it: without another milter it does nothing. */
+export const milterMapEdit = (socketmap: string): ListEdit => ({
+  ...WORDS,
+  name: 'smtpd_milter_maps',
+  items: [`socketmap:${socketmap}:milters`],
+  place: 'first',
+  isPlaceFixed: true,
+  comment:
+    'Only where a spam filter stands beside Postern in smtpd_milters: for a client that every own domain allows, ' +
+    'Postern is then the only milter that is asked. Whatever else stands there is not asked either, signing milters too.',
 });
 
 /** Routes: our maps first, unless the administrator has put them elsewhere. */

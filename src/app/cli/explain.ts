@@ -3,14 +3,32 @@ import { access, readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { reasonOf } from '../../adapters/files/index.ts';
 import { createKeyFiles } from '../../adapters/key-files/index.ts';
+import { createPatternSearch } from '../../adapters/pattern-search/index.ts';
 import { createRouteRegistry } from '../../adapters/route-registry/index.ts';
 import type { Client, HeaderField } from '../../decide/index.ts';
-import { parseAddress, parseClientAddress, type Address, readMessageText } from '../../mail/index.ts';
-import { explain, knownRoutesOf, PosternError, type Explanation } from '../../services/index.ts';
+import {
+  compileIpSet,
+  ipSetHas,
+  parseAddress,
+  parseClientAddress,
+  readMessageText,
+  type Address,
+} from '../../mail/index.ts';
+import {
+  createSpamPatterns,
+  explain,
+  knownRoutesOf,
+  messageOf,
+  PosternError,
+  type Explanation,
+  type Log,
+  type Question,
+} from '../../services/index.ts';
 import { withInstallation, withSigningKeys, type RouteInstallation, type Snapshot } from '../../snapshot/index.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
 import { loadGood } from './load.ts';
-import { EXIT, printable, say, sayJson, UsageError } from './output.ts';
+import { complain, EXIT, printable, say, sayJson, UsageError } from './output.ts';
+import { shortTermBlocks } from './short-term.ts';
 
 type Options = {
   config?: string;
@@ -63,10 +81,36 @@ async function run(options: Options, more: readonly string[]): Promise<number> {
     withInstallation(compiled, await assumedInstallation(compiled, workspace)),
     keys.filter(({ state }) => state === 'active'),
   );
-  const answer = explain(snapshot, question);
+  const blockOf = await blocksKept(workspace);
+  const answer = explain(snapshot, { ...question, ...(await hitsFor(snapshot, question)), blockOf });
   if (options.json) sayJson(answer);
   else say(describe(answer));
   return EXIT.ok;
+}
+
+/** Standard output is for the answer alone. */
+const COMPLAINING: Log = { debug: () => undefined, info: () => undefined, warn: complain, error: complain };
+
+/** What the spam patterns of gateways find in the message, where there is one. */
+async function hitsFor(snapshot: Snapshot, question: Question): Promise<Pick<Question, 'spamHits'>> {
+  if (question.headers === null) return {};
+  const search = createPatternSearch(COMPLAINING);
+  try {
+    const spamHits = await createSpamPatterns(search).look(snapshot, messageOf(question), question.at);
+    return spamHits === null ? {} : { spamHits };
+  } finally {
+    await search.stop();
+  }
+}
+
+/** The automatic blocks that a serving Postern has last kept. */
+async function blocksKept({ operator }: Workspace): Promise<NonNullable<Question['blockOf']>> {
+  const blocks = (await shortTermBlocks(operator.state)).map((block) => ({
+    ...block,
+    set: compileIpSet([{ range: block.range }]),
+  }));
+  return (domain, address) =>
+    blocks.find((block) => block.domain === domain && ipSetHas(block.set, address, 0)) ?? null;
 }
 
 /** Explains what the settings say, as if Postfix knew every route; `doctor` and `/readyz` tell whether it does. */
@@ -120,7 +164,7 @@ function recipientOf(text: string): Address {
 }
 
 function describe(answer: Explanation): string {
-  const client = answer.trueClient ?? 'not known from the envelope';
+  const client = answer.trueClient ?? 'not known';
   return [
     `client   ${client}, ${answer.trusted ? 'trusted' : 'not trusted'}`,
     `settings ${answer.revision}`,
@@ -153,13 +197,21 @@ function describeRecipient(
   ];
 }
 
+const FATES: Partial<Record<Explanation['message']['verdict'], string>> = {
+  discard: 'taken, and thrown away',
+  quarantine: "held in Postfix's hold queue until somebody releases it",
+};
+
 function describeMessage({ message, reasons }: Explanation): string[] {
   const { verdict, reply, signatures, added, removed, bypassSpamFilter } = message;
   const why = reasons.filter(({ recipient }) => recipient === null).flatMap(({ text }) => ['', `message: ${text}`]);
   const remark = bypassSpamFilter ? ['', 'later spam filters are not wanted for this message'] : [];
+  const fate = FATES[verdict];
   // What is not taken is not changed either.
+  if (verdict === 'discard') return ['', `message: ${fate ?? verdict}`, ...why];
   if (reply !== null) return ['', `message: ${verdict} with "${reply}"`, ...why, ...remark];
   return [
+    ...(fate === undefined ? [] : ['', `message: ${fate}`]),
     ...why,
     ...signatures.map(({ domain, selector, algorithm }) => `  signed   d=${domain} s=${selector} a=${algorithm}`),
     ...removed.map((field) => `  removed  ${printable(field)}`),

@@ -3,7 +3,7 @@ import { text as textOf } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { editSettingsFile, type ListEdit } from '../../adapters/store-embedded/index.ts';
 import { parseDomain, parseIpListInput, warnAboutRange, type IpListEntry } from '../../mail/index.ts';
-import { PosternError, type EntryHits, type Loaded, type SettingsStore } from '../../services/index.ts';
+import { PosternError, type EntryHits, type SettingsStore } from '../../services/index.ts';
 import {
   characterCount,
   identityOf,
@@ -12,14 +12,16 @@ import {
   parseExpiry,
   type IpEntry,
   type OwnDomain,
+  type Settings,
 } from '../../settings/index.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
 import { byLastHit, hitsText, readHits } from './ip-hits.ts';
-import { loadGood } from './load.ts';
+import { loadGood, readGood } from './load.ts';
 import { complain, EXIT, say, sayJson, table, UsageError } from './output.ts';
+import { liftingOf, shortTermBlocksOf, shortTermJson, shortTermRow } from './short-term.ts';
 
 type ListName = 'allowedIps' | 'blockedIps';
-type Options = { config?: string; json?: true; note?: string; expires?: string; sort?: string };
+type Options = { config?: string; json?: true; note?: string; expires?: string; sort?: string; expired?: true };
 
 /** Adds `ip list`, `ip add` and `ip remove`. */
 export function addIp(program: Command): void {
@@ -56,6 +58,7 @@ export function addIp(program: Command): void {
     .argument(list, 'which list')
     .argument('<domain>', 'the own domain')
     .argument('[entry...]', 'addresses and ranges as listed; without any they are read from stdin')
+    .option('--expired', 'every entry that has expired, in place of ENTRY')
     .option('--json', 'the answer as JSON')
     .action((which: string, domain: string, entries: string[], _: unknown, command: Command) =>
       removeEntries(which, domain, entries, command.optsWithGlobals()),
@@ -69,9 +72,9 @@ async function listEntries(which: string, domain: string, options: Options): Pro
     throw new UsageError(`--sort "${options.sort ?? ''}" is no order; write file or recent`);
   }
   const workspace = await openWorkspace(options.config);
-  const loaded = await loadGood(workspace.store, workspace);
-  if (loaded === null) return;
-  const own = findOwn(loaded, domain);
+  const settings = await readGood(workspace.store);
+  if (settings === null) return;
+  const own = findOwn(settings, domain);
   const list = key === 'allowedIps' ? 'allow' : 'block';
   const hits = await readHits(workspace.operator.state, own.domain, list, isRecent);
   const rows = own[key].map((entry): Listed => {
@@ -79,13 +82,15 @@ async function listEntries(which: string, domain: string, options: Options): Pro
     return { name, note: entry.note, expiry: expiryOf(entry), hits: hits.get(name) };
   });
   if (isRecent) rows.sort(byLastHit);
-  if (options.json) sayJson(rows.map(jsonOf));
-  else if (rows.length > 0) {
+  const blocks = await shortTermBlocksOf(workspace.operator.state, key, own);
+  if (options.json) sayJson([...rows.map(jsonOf), ...blocks.map(shortTermJson)]);
+  else if (rows.length + blocks.length > 0) {
     const until = ({ expiry }: Listed): string =>
       expiry === null ? '' : `${expiry.isExpired ? 'expired' : 'until'} ${expiry.expires}`;
     // Where nothing was ever met there is nothing to compare with.
     const met = (row: Listed): string => (hits.size === 0 ? '' : hitsText(row.hits));
-    say(table(rows.map((row) => [row.name, until(row), met(row), row.note ?? ''])));
+    const cells = rows.map((row) => [row.name, until(row), met(row), row.note ?? '']);
+    say(table([...cells, ...blocks.map(shortTermRow)]));
   }
 }
 
@@ -119,8 +124,8 @@ async function addEntries(which: string, domain: string, words: readonly string[
   const ranges = await readEntries(words);
   if (ranges === null) return;
   const workspace = await openWorkspace(options.config);
-  const { added, alreadyThere } = await edit(workspace, (loaded) => {
-    const own = findOwn(loaded, domain);
+  const { added, alreadyThere } = await edit(workspace, (settings) => {
+    const own = findOwn(settings, domain);
     const pointer = `${own.pointer}/${key}`;
     const acting = new Set(own[key].filter((entry) => expiryOf(entry)?.isExpired !== true).map(identityOf));
     const news = ranges.filter(({ range }) => !acting.has(range.text));
@@ -149,33 +154,50 @@ function written({ text, range }: IpListEntry, { note, expires }: Extras): strin
 
 async function removeEntries(which: string, domain: string, words: readonly string[], options: Options): Promise<void> {
   const key = listName(which);
+  if (options.expired) return removeExpired(key, domain, words, options);
   const ranges = await readEntries(words);
   if (ranges === null) return;
   const workspace = await openWorkspace(options.config);
-  const answer = await edit(workspace, (loaded) => {
-    const own = findOwn(loaded, domain);
+  const listed = ranges.map(({ range }) => range);
+  const lifting = await liftingOf(workspace.operator.state, key, domain, listed);
+  const { removed } = await edit(workspace, (settings) => {
+    const own = findOwn(settings, domain);
     const present = own[key].map(identityOf);
     const known = new Set(present);
-    const missing = ranges.filter(({ range }) => !known.has(range.text)).map((entry) => entry.text);
+    const missing = ranges
+      .filter(({ range }) => !known.has(range.text) && !lifting.covers(range))
+      .map((entry) => entry.text);
     if (missing.length > 0) {
       const message = `not in the list: ${missing.join(', ')}; nothing was removed. "postern ip list ${which} ${domain}" shows the entries`;
       throw new PosternError('POSTERN_NOT_FOUND', message);
     }
     const gone = new Set(ranges.map(({ range }) => range.text));
     const indexes = new Set(present.flatMap((identity, index) => (gone.has(identity) ? [index] : [])));
-    return {
-      edits: [{ kind: 'remove' as const, pointer: `${own.pointer}/${key}`, indexes }],
-      result: { removed: indexes.size },
-    };
+    const removal = { kind: 'remove' as const, pointer: `${own.pointer}/${key}`, indexes };
+    return { edits: indexes.size > 0 ? [removal] : [], result: { removed: indexes.size } };
   });
-  if (options.json) sayJson(answer);
-  else say(`removed ${answer.removed}`);
+  const lifted = await lifting.lift();
+  if (options.json) sayJson({ removed, ...(lifted > 0 && { lifted }) });
+  else
+    say(`removed ${removed}${lifted > 0 ? `, lifted ${lifted} short-term ${lifted === 1 ? 'block' : 'blocks'}` : ''}`);
+}
+
+async function removeExpired(key: ListName, domain: string, words: readonly string[], options: Options): Promise<void> {
+  if (words.length > 0) throw new UsageError('name entries, or write --expired, but not both');
+  const { removed } = await edit(await openWorkspace(options.config), (settings) => {
+    const own = findOwn(settings, domain);
+    const indexes = new Set(own[key].flatMap((entry, index) => (expiryOf(entry)?.isExpired === true ? [index] : [])));
+    const removal = { kind: 'remove' as const, pointer: `${own.pointer}/${key}`, indexes };
+    return { edits: indexes.size > 0 ? [removal] : [], result: { removed: indexes.size } };
+  });
+  if (options.json) sayJson({ removed });
+  else say(`removed ${removed}`);
 }
 
 type Plan<T> = { readonly edits: readonly ListEdit[]; readonly result: T };
 
 /** Edits under the lock; the edited text is checked whole before it is written. */
-async function edit<T>(workspace: Workspace, plan: (loaded: Loaded) => Plan<T>): Promise<T> {
+async function edit<T>(workspace: Workspace, plan: (settings: Settings) => Plan<T>): Promise<T> {
   const check = async (store: SettingsStore): Promise<void> => {
     if ((await loadGood(store, workspace)) === null)
       throw new PosternError('POSTERN_SETTINGS_INVALID', 'nothing was saved');
@@ -183,10 +205,10 @@ async function edit<T>(workspace: Workspace, plan: (loaded: Loaded) => Plan<T>):
   return editSettingsFile(
     { path: workspace.settingsFile, name: workspace.settingsName },
     async (store) => {
-      const loaded = await loadGood(store, workspace);
-      if (loaded === null)
+      const settings = await readGood(store);
+      if (settings === null)
         throw new PosternError('POSTERN_SETTINGS_INVALID', 'nothing was saved; mend the settings first');
-      return plan(loaded);
+      return plan(settings);
     },
     check,
   );
@@ -198,10 +220,9 @@ function listName(which: string): ListName {
   throw new UsageError(`"${which}" is no list; write allow or block`);
 }
 
-function findOwn({ settings }: Loaded, name: string): OwnDomain {
+function findOwn(settings: Settings, name: string): OwnDomain {
   const domain = parseDomain(name);
-  for (const { own } of settings === null ? [] : ownDomains(settings))
-    if (domain.ok && own.domain === domain.value) return own;
+  for (const { own } of ownDomains(settings)) if (domain.ok && own.domain === domain.value) return own;
   throw new PosternError(
     'POSTERN_NOT_FOUND',
     `${name} is no own domain of these settings; add it under an organization's domains first`,

@@ -3,10 +3,13 @@ import type { Command } from 'commander';
 import { classesOf } from '../../adapters/postfix-control/index.ts';
 import {
   adviseOnDomainClasses,
+  adviseOnMilterMap,
   adviseOnMilters,
   adviseOnReinjection,
   adviseOnRestrictions,
+  optionalLines,
   policyRestriction,
+  viewOf,
   type Advice,
 } from '../../answers/index.ts';
 import { openWorkspace } from '../workspace.ts';
@@ -39,18 +42,22 @@ async function print(options: PostfixOptions): Promise<void> {
   const workspace = await openWorkspace(options.config);
   const prepared = await prepare(workspace, options);
   if (prepared === null) return;
-  const { plan, settled, endpoints } = prepared;
+  const { plan, settled, endpoints, view } = prepared;
+  const optional = optionalLines(view.main, endpoints).map((line) => ({ ...line, value: lineText(line.value) }));
   const lines = settled.lines.map((line) => ({ ...line, value: lineText(line.value) }));
   if (options.json) {
     const main = lines.filter(({ service }) => service === null);
     sayJson({
       main: main.map(({ name, value, comment }) => ({ name, value, comment })),
+      optional,
       master: lines.filter(({ service }) => service !== null),
       services: plan.left,
     });
     return;
   }
   for (const line of lines) say(lineAsText(line));
+  for (const { name, value, comment } of optional)
+    say(`# Optional, and not set by apply. ${comment}\n#   ${name} = ${value}\n`);
   if (endpoints.policy !== null) {
     say(
       '# To take mail while Postern is down, say DUNNO instead. That gives up block lists, gateway rules and TLS rules for that time:',
@@ -89,6 +96,7 @@ async function doctor(options: PostfixOptions): Promise<void> {
   if (prepared !== null) {
     const { plan, view, snapshot, routeFaults } = prepared;
     advice.push(...adviceOnServices(plan.left), ...routeFaults, ...adviceOnRoutes(prepared));
+    advice.push(...adviseOnMilterMap(viewOf(prepared.texts, view.defaults), endpoints));
     if (endpoints.milter !== null) advice.push(...adviseOnReinjection(view, workspace.operator.reinjectionServices));
     const domains = await classesOf(postfix.configDirectory, [...snapshot.domains.keys()]);
     advice.push(...adviseOnDomainClasses(postfix.main, domains));

@@ -6,7 +6,8 @@ import { findInIpSet, formatIpAddress, lineInIpSet, permanent, type IpAddress } 
 import type { ListedIp, ListedIps } from '../../snapshot/index.ts';
 import { noObjection, reason, type Finding, type Rule, type RuleInput } from './finding.ts';
 
-const BLOCKED = permanent('550', '5.7.1', 'Client address blocked by receiving domain policy');
+/** Said to a client that the own domain does not take mail from. */
+export const BLOCKED = permanent('550', '5.7.1', 'Client address blocked by receiving domain policy');
 
 function apply({ policy, transaction, trueClient }: RuleInput): Finding {
   const { address } = trueClient;

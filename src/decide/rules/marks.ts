@@ -84,7 +84,10 @@ export function decideMarks(input: MarksInput): Marks {
   if (isOutside) added.push({ name: RESULTS_FIELD, value: `${host.authservId}; none` });
   const [first] = own;
   if (bypassSpamFilter && first !== undefined)
-    added.push({ name: BYPASS_FIELD, value: `bypass; rule=${first.throughGateway ? 'gateway' : 'ip-allow'}` });
+    added.push({
+      name: BYPASS_FIELD,
+      value: `bypass; rule=${first.decisive.rule === 'ip-allow' ? 'ip-allow' : 'gateway'}`,
+    });
   const text = `${removed.length} fields taken out, ${added.length} put in: ${isOutside ? 'an untrusted client' : 'a trusted client'}`;
   if (removed.length > MAX_REMOVED) {
     const why = `refused: ${removed.length} fields to take out, at most ${MAX_REMOVED} in one message`;

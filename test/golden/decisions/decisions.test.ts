@@ -5,6 +5,8 @@
  *   settings     a settings.yaml, whole
  *   lists, trustedNetworks, internalDomain, originDomain, reinjectionServices     what stands around the settings, where it matters
  *   transaction  client (an address, local or unknown), user, tls, daemon, sender (<> for a bounce), recipient, at
+ *   earlierDomain   the own domain of the recipient that was taken first, where there is one
+ *   shortTermBlock  until and reason of an automatic block of the client, where there is one
  *   decision     verdict, reply, rule (the one that decided), setting (what it rests on), mail, trust (the proof) and
  *                domain (the own domain that decided); where it matters text, observed, trueClient, throughGateway and
  *                bypassSpamFilter. "none" stands for what is not there.
@@ -13,7 +15,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { decideRecipient, type RecipientDecision } from '../../../src/decide/index.ts';
-import { formatIpAddress } from '../../../src/mail/index.ts';
+import { formatIpAddress, type Domain } from '../../../src/mail/index.ts';
 import { actionOf, aSnapshot, aTransaction, type Around, type TransactionTexts } from '../../support/builders.ts';
 
 type Texts = Readonly<Record<string, unknown>>;
@@ -21,6 +23,8 @@ type Case = Around & {
   readonly case: string;
   readonly settings: unknown;
   readonly transaction: TransactionTexts;
+  readonly earlierDomain?: string;
+  readonly shortTermBlock?: { readonly until: string; readonly reason: string };
   readonly decision: Texts;
 };
 
@@ -33,6 +37,8 @@ const CASE_KEYS = [
   'originDomain',
   'reinjectionServices',
   'transaction',
+  'shortTermBlock',
+  'earlierDomain',
   'decision',
 ];
 const TRANSACTION_KEYS = ['client', 'user', 'tls', 'daemon', 'sender', 'recipient', 'at'];
@@ -69,7 +75,9 @@ describe('decisions', () => {
       'internal-domain',
       'ip-allow',
       'ip-block',
+      'one-domain',
       'own-domain',
+      'short-term-block',
       'tls-required',
     ]);
   });
@@ -77,7 +85,13 @@ describe('decisions', () => {
   it.each(cases.map(([file, one]) => [one.case, file, one] as const))('%s (%s)', (_, file, one) => {
     expect(Object.keys(one).filter((key) => !CASE_KEYS.includes(key))).toEqual([]);
     expect(Object.keys(one.transaction).filter((key) => !TRANSACTION_KEYS.includes(key))).toEqual([]);
-    const decided = describeDecision(decideRecipient(aSnapshot(one.settings, one), aTransaction(one.transaction)));
+    const { shortTermBlock: block, earlierDomain } = one;
+    const transaction = {
+      ...aTransaction(one.transaction),
+      ...(earlierDomain !== undefined && { earlierDomain: earlierDomain as Domain }),
+      ...(block !== undefined && { shortTermBlock: { until: Date.parse(block.until), reason: block.reason } }),
+    };
+    const decided = describeDecision(decideRecipient(aSnapshot(one.settings, one), transaction));
     expect(Object.keys(one.decision), file).toEqual(expect.arrayContaining(NEEDED));
     expect(Object.fromEntries(Object.keys(one.decision).map((key) => [key, decided[key]]))).toEqual(one.decision);
   });

@@ -9,10 +9,15 @@
  *                number (numbered); all of it where nothing is said
  *   transaction  client (an address, local or unknown), user, daemon, sender (<> for a bounce), at, and recipients:
  *                addresses, or { to, as, by, at } with the address, service and next hop that Postfix makes of it
+ *   hits         what spam patterns found, by own domain: the name of a field, or none, cut or unknown
+ *   blocks       automatic blocks, by own domain: until and reason
  *   headers      the lines of the header, in order; the name of Authentication-Results is mx.example.com, and <mark of
  *                dlp> stands for what the service of the route dlp writes
  *   decision     removed and added (lines), signatures (selector._domainkey.domain), skipped (why there is none, or
  *                "none"), reason (of signing or not); where it matters marks, setting and bypassSpamFilter.
+ *                For what came through a gateway instead: verdict, reply (what is told, or why it is held, or "none"),
+ *                rule (that decided), spam, trueClients (by own domain), removed and added; where it matters decided
+ *                (the reason) and observed.
  *                For routing instead: verdict, reply (or "none"), routes (a line for each delivery; "by line" where the
  *                transport table says it too) and why (the reasons; each with its setting from the own domain on)
  */
@@ -24,8 +29,9 @@ import {
   type MessageDecision,
   type MessageTransaction,
   type RouteDelivery,
+  type SpamHit,
 } from '../../../src/decide/index.ts';
-import { formatReply } from '../../../src/mail/index.ts';
+import { formatIpAddress, formatReply, type Domain } from '../../../src/mail/index.ts';
 import type { Snapshot } from '../../../src/snapshot/index.ts';
 import { installedAs, knownRoute, type Around, type Installed } from '../../support/builders.ts';
 import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
@@ -38,15 +44,18 @@ type Case = Around & {
   readonly installed?: Installed;
   readonly transaction: Omit<MessageTexts, 'headers'>;
   readonly headers: readonly string[];
+  readonly hits?: Readonly<Record<string, string>>;
+  readonly blocks?: Readonly<Record<string, { readonly until: string; readonly reason: string }>>;
   readonly decision: Texts;
 };
 
 const CASE_KEYS = [
   ...['case', 'settings', 'keys', 'trustedNetworks', 'reinjectionServices', 'originDomain', 'installed'],
-  ...['transaction', 'headers', 'decision'],
+  ...['transaction', 'headers', 'hits', 'blocks', 'decision'],
 ];
 const TRANSACTION_KEYS = ['client', 'user', 'daemon', 'sender', 'recipients', 'at'];
 const NEEDED = ['removed', 'added', 'signatures', 'skipped', 'reason'];
+const NEEDED_OF_GATEWAYS = ['verdict', 'reply', 'rule', 'spam', 'trueClients', 'removed', 'added'];
 const NEEDED_OF_ROUTING = ['verdict', 'reply', 'routes', 'why'];
 
 function describeDecision(t: MessageTransaction, decision: MessageDecision): Texts {
@@ -54,7 +63,17 @@ function describeDecision(t: MessageTransaction, decision: MessageDecision): Tex
   const { signing, verdict } = decision;
   return {
     verdict: verdict.kind,
-    reply: verdict.kind === 'pass' ? 'none' : formatReply(verdict.reply),
+    reply: 'reply' in verdict ? formatReply(verdict.reply) : verdict.kind === 'quarantine' ? verdict.reason : 'none',
+    rule: decision.decisive.rule,
+    decided: decision.decisive.text,
+    observed: decision.observed?.kind ?? 'none',
+    spam: decision.isSpam,
+    trueClients: Object.fromEntries(
+      decision.throughGateways.map(({ policy, decision: { trueClient } }) => [
+        policy.domain,
+        trueClient === null ? 'unknown' : formatIpAddress(trueClient),
+      ]),
+    ),
     routes: routesOf(t, decision),
     why: decision.reasons
       .filter(({ rule }) => rule === 'routing' || rule === 'internal-domain')
@@ -89,6 +108,29 @@ function routesOf({ recipients }: MessageTransaction, { routing }: MessageDecisi
 const withMarks = (headers: readonly string[], snapshot: Snapshot): string[] =>
   headers.map((line) => line.replace(/<mark of (\w+)>/, (_, route: string) => knownRoute(snapshot, route).mark));
 
+/** What was found out beside the message. */
+function withFound(message: MessageTransaction, { hits, blocks }: Case): MessageTransaction {
+  const hitOf = (text: string): SpamHit => {
+    if (text === 'unknown') return { kind: 'unknown' };
+    if (text === 'none' || text === 'cut') return { kind: 'none', isCut: text === 'cut' };
+    return { kind: 'match', field: text };
+  };
+  return {
+    ...message,
+    ...(hits !== undefined && {
+      spamHits: new Map(Object.entries(hits).map(([domain, text]) => [domain as Domain, hitOf(text)])),
+    }),
+    ...(blocks !== undefined && {
+      shortTermBlocks: new Map(
+        Object.entries(blocks).map(([domain, { until, reason }]) => [
+          domain as Domain,
+          { until: Date.parse(until), reason },
+        ]),
+      ),
+    }),
+  };
+}
+
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.message.yaml'));
 const cases = files.map(
   (file) => [file, parse(readFileSync(`${import.meta.dirname}/${file}`, 'utf8')) as Case] as const,
@@ -106,12 +148,11 @@ describe('messages', () => {
     expect(Object.keys(one).filter((key) => !CASE_KEYS.includes(key))).toEqual([]);
     expect(Object.keys(one.transaction).filter((key) => !TRANSACTION_KEYS.includes(key))).toEqual([]);
     const snapshot = installedAs(aKeyedSnapshot(one.settings, one.keys, one), one.installed);
-    const message = aMessage({ ...one.transaction, headers: withMarks(one.headers, snapshot) });
+    const message = withFound(aMessage({ ...one.transaction, headers: withMarks(one.headers, snapshot) }), one);
     const decided = describeDecision(message, decideMessage(snapshot, message));
-    const isAboutRouting = 'routes' in one.decision;
-    expect(Object.keys(one.decision), file).toEqual(
-      expect.arrayContaining(isAboutRouting ? NEEDED_OF_ROUTING : NEEDED),
-    );
+    const needed =
+      'routes' in one.decision ? NEEDED_OF_ROUTING : 'trueClients' in one.decision ? NEEDED_OF_GATEWAYS : NEEDED;
+    expect(Object.keys(one.decision), file).toEqual(expect.arrayContaining(needed));
     if (!('verdict' in one.decision)) expect(decided['verdict']).toBe('pass');
     expect(Object.fromEntries(Object.keys(one.decision).map((key) => [key, decided[key]]))).toEqual(one.decision);
   });

@@ -10,7 +10,7 @@ import { waitFor } from '../../support/waiting.ts';
 import { anyPort, isWholeProof, KeptLog, metersForTest, ownGroup, RawClient, samplesOf, snapshotOf } from './peers.ts';
 
 const policy = { title: 'Peer', applyTo: ['outgoing'], domains: ['peer.example'], hostnameMatch: true };
-const snapshot = snapshotOf({ 'a.example': { tls: [policy] } });
+const snapshot = snapshotOf({ 'a.example': { tls: [policy], allowedIps: ['198.51.100.7'] } });
 
 const frame = (payload: string): string => `${Buffer.byteLength(payload)}:${payload},`;
 const known = frame('tls_policy peer.example');
@@ -33,7 +33,7 @@ beforeEach(async () => {
     answer(map, key) {
       if (key === 'boom') throw new Error('broken invariant');
       if (key === 'void') return { kind: 'ok', value: '' };
-      return answerSocketmap(snapshot, map, key);
+      return answerSocketmap(snapshot, map, key, { at: Date.now(), milter: 'inet:127.0.0.1:10041' });
     },
   });
 });
@@ -130,6 +130,18 @@ describe('answers', () => {
     expect(await client.receive(2 * failure.length + knownReply.length)).toBe(failure + failure + knownReply);
     expect(log.at('error')).toHaveLength(2);
     expect((await samplesOf(meters)).get('postern_socketmap_answers_total{map="transport",status="temp"}')).toBe(2);
+  });
+
+  it('a client that every own domain allows gets one milter, counted under its map', async () => {
+    const client = await connectToDoor();
+    const ours = frame(
+      'OK { inet:127.0.0.1:10041, default_action=tempfail, connect_timeout=10s, command_timeout=30s, content_timeout=60s }',
+    );
+    client.send(frame('milters 198.51.100.7') + frame('milters 198.51.100.8') + frame('milters unknown'));
+    expect(await client.receive(ours.length + 2 * notFound.length)).toBe(ours + notFound + notFound);
+    const samples = await samplesOf(meters);
+    expect(samples.get('postern_socketmap_answers_total{map="milters",status="ok"}')).toBe(1);
+    expect(samples.get('postern_socketmap_answers_total{map="milters",status="notfound"}')).toBe(2);
   });
 
   it('a map that Postern does not have is PERM, and counted as "other" whatever its name', async () => {

@@ -42,6 +42,7 @@ describe('explain --json', () => {
           verdict: 'reject',
           reply: '550 5.7.1 Client address blocked by receiving domain policy',
           deliveries: [],
+          trueClient: '192.0.2.66',
         },
       ],
       message: {

@@ -172,6 +172,9 @@ describe('ip add', () => {
       expect.stringMatching(/^warning: 10\.0\.0\.0\/8: .*wider/),
       expect.stringMatching(/^warning: 209\.85\.128\.1: .*Google/),
     ]);
+    const check = await workspace.run(['check']);
+    expect(check.code).toBe(0);
+    expect(check.stderr).toMatch(/settings\.yaml:\d+:\d+: warning: allowedIps entry \d+ .*209\.85\.128\.1.*Google/);
   });
 
   it.each([
@@ -244,7 +247,32 @@ describe('limits and numbers', () => {
     expect((await listsOf(workspace)).blockedIps).toHaveLength(10_000);
     const removeMs = await timed(['ip', 'remove', 'block', 'example.com']);
     expect(await workspace.settings()).toBe(SETTINGS);
+    expect(Math.max(addMs, removeMs)).toBeLessThan(1000);
     console.log(`10,000 entries: ${Math.round(addMs)} ms to add, ${Math.round(removeMs)} ms to remove`);
+  });
+
+  it('an edit in the middle of full lists touches its lines alone', async () => {
+    const line = (n: number): string =>
+      [
+        `- ${address(n)}`,
+        `- { ip: ${address(n)}, note: "abuse ${n}", expires: 2090-01-31 }`,
+        `- ${address(n)}  # why ${n}`,
+      ][n % 3] as string;
+    const lines = Array.from(
+      { length: 9_990 },
+      (_, n) => `          ${line(n)}${n % 1000 === 7 ? '\n          # part' : ''}\n`,
+    );
+    const settings = (blocked: readonly string[]): string =>
+      SETTINGS.replace('          - 192.0.2.66 # abuse\n', blocked.join(''));
+    const workspace = await cliWorkspace(settings(lines));
+    const gone = [0, 1, 4321, 4322, 4323, 9_989];
+    const removed = await workspace.run(['ip', 'remove', 'block', 'example.com', ...gone.map(address)]);
+    expect(removed).toMatchObject({ code: 0, stdout: 'removed 6\n' });
+    const left = lines.filter((_, n) => !gone.includes(n));
+    expect(await workspace.settings()).toBe(settings(left));
+    await workspace.run([...BLOCK, '192.0.2.1', '2001:db8::1', '--note', 'new']);
+    const added = ['192.0.2.1', '2001:db8::1'].map((ip) => `          - { ip: ${ip}, note: new }\n`);
+    expect(await workspace.settings()).toBe(settings([...left, ...added]));
   });
 
   it('20 commands at once: every edit survives, no lock and no left-over stays', async () => {
@@ -286,6 +314,39 @@ describe('ip remove', () => {
     const { stdout } = await workspace.run(['ip', 'remove', 'allow', 'example.com', '198.51.100.7', '--json']);
     expect(JSON.parse(stdout)).toEqual({ removed: 2 });
     expect((await listsOf(workspace)).allowedIps).toEqual(['192.0.2.1']);
+  });
+});
+
+describe('ip remove --expired', () => {
+  const settings = SETTINGS.replace(
+    '- 192.0.2.66 # abuse',
+    [
+      '- 192.0.2.66 # abuse',
+      '- { ip: 192.0.2.1, expires: 2020-01-01 } # old',
+      '# kept',
+      '- { ip: 192.0.2.2, expires: 2090-01-01 }',
+      '- { ip: 192.0.2.3, expires: 2020-01-01T00:00:00Z }',
+    ].join('\n          '),
+  );
+
+  it('removes what has expired and nothing else', async () => {
+    const workspace = await cliWorkspace(settings);
+    const { code, stdout } = await workspace.run(['ip', 'remove', 'block', 'example.com', '--expired']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'removed 2\n' });
+    expect(await workspace.settings()).toBe(
+      settings
+        .replace('          - { ip: 192.0.2.1, expires: 2020-01-01 } # old\n', '')
+        .replace('          - { ip: 192.0.2.3, expires: 2020-01-01T00:00:00Z }\n', ''),
+    );
+    const again = await workspace.run(['ip', 'remove', 'block', 'example.com', '--expired', '--json']);
+    expect(JSON.parse(again.stdout)).toEqual({ removed: 0 });
+  });
+
+  it('with entries beside it is wrong usage', async () => {
+    const workspace = await cliWorkspace(settings);
+    const { code, stderr } = await workspace.run(['ip', 'remove', 'block', 'example.com', '192.0.2.66', '--expired']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('but not both') as string });
+    expect(await workspace.settings()).toBe(settings);
   });
 });
 

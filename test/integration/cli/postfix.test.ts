@@ -74,6 +74,22 @@ describe('postfix print', () => {
     expect(stdout).toContain('# No Postfix was found under ');
   });
 
+  it('the table of milters is an optional line, until it is set', async () => {
+    const listen = 'listen: { policy: 127.0.0.1:9998, milter: 127.0.0.1:9997, socketmap: 127.0.0.1:9999 }\n';
+    const table = 'socketmap:inet:127.0.0.1:9999:milters';
+    const { run } = await besidePostfix({ main: 'smtpd_milters = inet:127.0.0.1:11332', listen });
+    const { stdout } = await run(['postfix', 'print']);
+    expect(stdout).toMatch(/^# Optional, and not set by apply\..*signing milters too\.\n# {3}smtpd_milter_maps = /m);
+    const printed = JSON.parse((await run(['postfix', 'print', '--json'])).stdout) as {
+      main: { name: string }[];
+      optional: { name: string }[];
+    };
+    expect(printed.optional).toMatchObject([{ name: 'smtpd_milter_maps', value: table }]);
+    expect(printed.main.map(({ name }) => name)).not.toContain('smtpd_milter_maps');
+    const set = await besidePostfix({ main: `smtpd_milter_maps = ${table}`, listen });
+    expect((await set.run(['postfix', 'print'])).stdout).not.toContain('smtpd_milter_maps');
+  });
+
   it('broken settings: which lines are needed is not known', async () => {
     const { run } = await besidePostfix({ main: '', settings: `${SETTINGS}foo: 1\n` });
     const { code, stdout, stderr } = await run(['postfix', 'print']);
@@ -120,6 +136,15 @@ describe('postfix doctor', () => {
       main: `smtpd_recipient_restrictions = ${ASKED}, permit_mynetworks, reject_unauth_destination`,
     });
     expect(await run(['postfix', 'doctor'])).toMatchObject({ code: 0, stdout: 'nothing found wrong\n' });
+  });
+
+  it('another table of milters before ours: the order to type', async () => {
+    const { run } = await besidePostfix({
+      main: 'smtpd_milter_maps = cidr:/etc/postfix/milters, socketmap:inet:127.0.0.1:9999:milters',
+      listen: 'listen: { milter: 127.0.0.1:9997, socketmap: 127.0.0.1:9999 }\n',
+    });
+    const line = "smtpd_milter_maps = socketmap:inet:127.0.0.1:9999:milters, cidr:/etc/postfix/milters'";
+    expect((await run(['postfix', 'doctor'])).stdout).toContain(`  postconf -e '${line}\n`);
   });
 
   it('no Postfix there: exit code 1 and the way out', async () => {

@@ -32,7 +32,8 @@ const run = promisify(execFile);
 const BUSY_TIMEOUT_MS = 1_000;
 
 function expectPrompt(times: readonly number[]): void {
-  expect(quantile(times, 0.99)).toBeLessThan(20);
+  // Far above what an answer takes, far below what waiting for the disk would: other work may hold the processor.
+  expect(quantile(times, 0.99)).toBeLessThan(BUSY_TIMEOUT_MS * 0.25);
   expect(quantile(times, 1)).toBeLessThan(BUSY_TIMEOUT_MS * 0.9);
 }
 

@@ -116,7 +116,9 @@ describe('writing', () => {
     const writer = await writerIn(at, { type: 'hash' });
     const table = writer.table('transport', 'indexed');
     await writer.publish([indexed('transport', { 'example.com': route })]);
-    await wrapPostmap('case "$*" in *-q*|*-s*) ;; *) echo "postmap: warning: /x, line 2: duplicate entry" >&2 ;; esac');
+    await wrapPostmap(
+      'case " $* " in *" -q "*|*" -s "*) ;; *) echo "postmap: warning: /x, line 2: duplicate entry" >&2 ;; esac',
+    );
     const { maps } = await writer.publish([indexed('transport', { 'example.com': other })]);
     expect(maps[0]).toMatchObject({ status: 'failed', reason: 'postmap: warning: /x, line 2: duplicate entry' });
     expect(writer.state().isLive).toBe(false);
@@ -142,13 +144,13 @@ describe('writing', () => {
   });
 
   it.each([
-    ['another value', 'case "$*" in *-q*) echo "example.com	discard:" ;; esac', 'gave "example.com\\tdiscard:'],
+    ['another value', 'case " $* " in *" -q "*) echo "example.com	discard:" ;; esac', 'gave "example.com\\tdiscard:'],
     ['no value', 'exit 1', 'gave nothing'],
   ])('MAP-05 a line that reads back as %s makes the writing fail', async (_, instead, reason) => {
     const at = await workshop();
     const writer = await writerIn(at, { type: 'lmdb' });
     const directory = await temporaryDirectory();
-    const fake = `#!/bin/sh\ncase "$*" in *-q*) cat >/dev/null; ${instead} ;; *) exec /usr/sbin/postmap "$@" ;; esac\n`;
+    const fake = `#!/bin/sh\ncase " $* " in *" -q "*) cat >/dev/null; ${instead} ;; *) exec /usr/sbin/postmap "$@" ;; esac\n`;
     await writeFile(join(directory, 'postmap'), fake, { mode: 0o755 });
     const before = process.env['PATH'];
     process.env['PATH'] = `${directory}:${before ?? ''}`;

@@ -2,9 +2,11 @@
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import type { MessageJudge, Signer } from '../../../src/services/index.ts';
+import type { SpamHit } from '../../../src/decide/index.ts';
+import { formatIpAddress } from '../../../src/mail/index.ts';
+import type { MessageJudge, Signer, SpamPatterns } from '../../../src/services/index.ts';
 import { withSigningKeys } from '../../../src/snapshot/index.ts';
-import { aSnapshot, withDomain } from '../../support/builders.ts';
+import { aDomain, aSnapshot, withDomain } from '../../support/builders.ts';
 import { isSignedBy } from '../../support/dkim-check.ts';
 import { MilterClient } from '../../support/milter-client.ts';
 import { waitFor } from '../../support/waiting.ts';
@@ -59,8 +61,8 @@ describe.each(['unix', 'tcp'] as const)('over %s', (over) => {
     const client = await MilterClient.connect(place);
     const agreed = await client.negotiate();
     client.close();
-    expect(agreed).toMatchObject({ version: 6, actions: 0x199 });
-    expect(agreed.protocol).toBe((over === 'tcp' ? 0xef080 : 0xff080) | 0x100000);
+    expect(agreed).toMatchObject({ version: 6, actions: 0x1b9 });
+    expect(agreed.protocol).toBe((over === 'tcp' ? 0xef880 : 0xff880) | 0x100000);
     expect(agreed.lists).toContain('{daemon_name}');
     expect(agreed.lists).toContain('i {auth_authen}');
   });
@@ -351,6 +353,80 @@ describe('which snapshot', () => {
       'signed by example.com (s1)',
       'not signed: example.com has no active key',
     ]);
+  });
+});
+
+describe('a decision that takes its time', () => {
+  const gateway = { enabled: true, ips: ['198.51.100.7'], spamPattern: '^X-Gw-Score: 9' };
+  const SPAM = {
+    recipients: ['<bob@example.com>'],
+    sender: '<x@partner.example>',
+    fields: ['Received: from a (a [203.0.113.50]) by gw.example (Postfix) with ESMTP id 1;', 'X-Gw-Score: 9'],
+  };
+  let looks = 0;
+  const slowly = (found: Promise<SpamHit>): SpamPatterns => ({
+    look: (_, { client }) => {
+      if (client.kind !== 'smtp' || formatIpAddress(client.address) !== '198.51.100.7') return null;
+      looks += 1;
+      return found.then((hit) => new Map([[aDomain('example.com'), hit]]));
+    },
+  });
+
+  it('the body waits for it; another connection does not', async () => {
+    const { promise, resolve } = Promise.withResolvers<SpamHit>();
+    const ground = await milterGround({
+      document: withDomain({ inboundGateway: gateway }),
+      spamPatterns: slowly(promise),
+    });
+    const [waiting, other] = [await ground.open({ address: '198.51.100.7' }), await ground.open()];
+    const answer = waiting.message(SPAM);
+    expect((await other.message(OURS)).verdict).toBe('c');
+    expect(ground.decisions()).toHaveLength(1);
+    resolve({ kind: 'match', field: 'X-Gw-Score' });
+    const { verdict, fields } = await answer;
+    expect(verdict).toBe('c');
+    expect(fields).toContain('X-Spam-Flag: YES');
+  });
+
+  it('a peer that leaves meanwhile is forgotten', async () => {
+    const { promise, resolve } = Promise.withResolvers<SpamHit>();
+    const ground = await milterGround({
+      document: withDomain({ inboundGateway: gateway }),
+      spamPatterns: slowly(promise),
+    });
+    looks = 0;
+    const leaving = await ground.open({ address: '198.51.100.7' });
+    void leaving.message(SPAM).catch(() => undefined);
+    await waitFor('the question', () => (looks > 0 ? true : undefined));
+    leaving.close();
+    resolve({ kind: 'none', isCut: false });
+    expect((await (await ground.open()).message(OURS)).verdict).toBe('c');
+    expect(ground.log.at('error')).toEqual([]);
+  });
+
+  it('one that fails is 451, and the connection goes on', async () => {
+    const ground = await milterGround({
+      document: withDomain({ inboundGateway: gateway }),
+      spamPatterns: { look: () => Promise.reject(new Error('the thread is gone')) },
+    });
+    const client = await ground.open({ address: '198.51.100.7' });
+    expect((await client.message(SPAM)).verdict).toBe(TRY_AGAIN);
+    const told = ground.log.at('error').map(({ message }) => message);
+    expect(told).toEqual(['a message could not be decided', 'a message could not be answered']);
+    client.send(mta.abort);
+    expect((await client.message(SPAM)).verdict).toBe(TRY_AGAIN);
+  });
+
+  it.each([
+    ['quarantine', 'c'],
+    ['discard', 'd'],
+  ])('GW-08 %s as the protocol says it', async (blockedBehindGateway, letter) => {
+    const inboundGateway = { ...gateway, blockedBehindGateway };
+    const ground = await milterGround({ document: withDomain({ inboundGateway, blockedIps: ['203.0.113.50'] }) });
+    const client = await ground.open({ address: '198.51.100.7' });
+    const { verdict, changes } = await client.message(SPAM);
+    expect(verdict).toBe(letter);
+    expect(changes.at(-1)?.join(' ')).toBe(letter === 'c' ? 'q Postern: 203.0.113.50 is blocked' : undefined);
   });
 });
 

@@ -5,7 +5,13 @@ import { createKeyFiles } from '../../../src/adapters/key-files/index.ts';
 import { openMilterDoor, type MilterDoorOptions } from '../../../src/adapters/milter-server/index.ts';
 import type { PrometheusMeters } from '../../../src/adapters/metrics/index.ts';
 import type { OpenDoor } from '../../../src/adapters/socket/index.ts';
-import { createDkimKeys, createMessageJudge, createSigner, type KeyFacts } from '../../../src/services/index.ts';
+import {
+  createDkimKeys,
+  createMessageJudge,
+  createSigner,
+  type KeyFacts,
+  type SpamPatterns,
+} from '../../../src/services/index.ts';
 import { withSigningKeys, type Snapshot } from '../../../src/snapshot/index.ts';
 import { aDomain, aSnapshot, withDomain, type Around } from '../../support/builders.ts';
 import { MilterClient, type Place } from '../../support/milter-client.ts';
@@ -25,9 +31,10 @@ export type Ground = {
   readonly decisions: () => Readonly<Record<string, unknown>>[];
 };
 
-export type GroundOptions = Partial<Pick<MilterDoorOptions, 'judge' | 'signer'>> & {
+export type GroundOptions = Partial<Pick<MilterDoorOptions, 'judge' | 'signer' | 'onUnknownRecipient'>> & {
   readonly document?: unknown;
   readonly around?: Around;
+  readonly spamPatterns?: SpamPatterns;
   readonly over?: 'unix' | 'tcp';
   readonly key?: 'rsa' | 'ed25519';
 };
@@ -50,11 +57,17 @@ export async function milterGround(options: GroundOptions = {}): Promise<Ground>
     unix: ownGroup,
     log,
     meters,
-    judge: createMessageJudge({ now: Date.now }, log, meters),
+    judge: createMessageJudge(
+      { now: Date.now },
+      log,
+      meters,
+      options.spamPatterns === undefined ? {} : { spamPatterns: options.spamPatterns },
+    ),
     signer: createSigner(vault, { now: Date.now }),
     current: () => self.current,
     ...(options.judge !== undefined && { judge: options.judge }),
     ...(options.signer !== undefined && { signer: options.signer }),
+    ...(options.onUnknownRecipient !== undefined && { onUnknownRecipient: options.onUnknownRecipient }),
   });
   onTestFinished(() => door.close(0));
   return Object.assign(self, {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { editYamlText, type ListEdit } from '../../../src/adapters/store-embedded/splice.ts';
+import { parseYamlText } from '../../../src/adapters/store-embedded/yaml-text.ts';
 
 const append = (pointer: string, ...entries: unknown[]): ListEdit => ({ kind: 'append', pointer, entries });
 const remove = (pointer: string, ...indexes: number[]): ListEdit => ({
@@ -8,7 +9,8 @@ const remove = (pointer: string, ...indexes: number[]): ListEdit => ({
   pointer,
   indexes: new Set(indexes),
 });
-const edit = (text: string, ...edits: ListEdit[]): string => edits.reduce(editYamlText, text);
+const edit = (text: string, ...edits: ListEdit[]): string =>
+  edits.reduce(editYamlText, parseYamlText('s.yaml', text)).text;
 const NEW = { ip: '203.0.113.9', note: 'said "no": {a}, [b] # c' };
 const NEW_TEXT = `{ ip: 203.0.113.9, note: 'said "no": {a}, [b] # c' }`;
 

@@ -61,6 +61,30 @@ describe('watchFiles', () => {
     expect(told).toHaveLength(1);
   });
 
+  it('the first sign of a change is told before the change, and is not the last word', async () => {
+    const path = join(await temporaryDirectory({ f: 'old' }), 'f');
+    await sleep(3100);
+    const told: string[] = [];
+    const watch = watchFiles(
+      () => [path],
+      () => told.push('change'),
+      () => told.push('sign'),
+    );
+    onTestFinished(() => {
+      watch.stop();
+    });
+    await sleep(400);
+    expect(told).toEqual([]);
+    for (let part = 0; part < 8; part++) {
+      await appendFile(path, 'x');
+      await sleep(50);
+    }
+    expect(told).not.toContain('change');
+    await waitFor('the change', () => (told.includes('change') ? true : undefined));
+    expect(told[0]).toBe('sign');
+    expect(told.filter((what) => what === 'change')).toHaveLength(1);
+  });
+
   it('a file that goes and comes back', async () => {
     const path = join(await temporaryDirectory({ f: 'old' }), 'f');
     const { told, next } = await watched(path);

@@ -5,9 +5,10 @@ import { aSnapshot, withDomain, type Keys } from '../../support/builders.ts';
 
 const policy = (over: Keys = {}) => ({ title: 'P', applyTo: ['outgoing'], domains: ['partner.example'], ...over });
 const ask = (key: string, tls: unknown[] = [policy()], map = 'tls_policy'): string =>
-  encodeSocketmapReply(answerSocketmap(aSnapshot(withDomain({ tls })), map, key))
+  encodeSocketmapReply(answerSocketmap(aSnapshot(withDomain({ tls })), map, key, FACTS))
     .toString()
     .replace(/^[0-9]+:(.*),$/, '$1');
+const FACTS = { at: 0, milter: 'unix:postern/milter.sock' };
 const NOT_FOUND = 'NOTFOUND ';
 
 /** How strong a level is: what it proves. Source: TLS_README, "Client TLS security levels". */

@@ -352,6 +352,7 @@ describe('reasons', () => {
       ['true-client', true],
       ['ip-allow', true],
       ['ip-block', true],
+      ['short-term-block', false],
       ['gateway-only', false],
       ['tls-required', false],
     ]);

@@ -26,7 +26,7 @@ const decide = (settings: Keys, texts: MessageTexts, around: Around = {}): Messa
 const waysOf = ({ routing }: MessageDecision): string[][] =>
   routing.recipients.map(({ here, routes }) => [...(here ? ['here'] : []), ...routes.map(({ route }) => route)]);
 const replyOf = ({ verdict }: MessageDecision): string =>
-  verdict.kind === 'pass' ? 'pass' : formatReply(verdict.reply);
+  'reply' in verdict ? formatReply(verdict.reply) : verdict.kind;
 
 describe('the mailbox that a server of a route sees', () => {
   it.each([

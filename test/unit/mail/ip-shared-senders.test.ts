@@ -30,9 +30,14 @@ describe('warnAboutRange', () => {
     ['54.240.100.0/24', 'Amazon SES'],
     ['167.89.1.1-167.89.1.9', 'SendGrid'],
     ['205.201.128.1', 'Mailchimp'],
+    ['204.220.175.255', 'Mailgun and Mailjet'],
   ])('warns of %s, which %s sends from', (entry, name) => {
     expect(warning(entry)).toContain(`${name} (SPF record `);
     expect(warning(entry)).toMatch(/as of 20[0-9]{2}-[0-9]{2}/);
+  });
+
+  it('says where the ranges come from where that is no SPF record', () => {
+    expect(warning('50.31.205.0/24')).toContain('Postmark (its support page "IPs for firewalls", as of 2025-03)');
   });
 
   it('names all senders in a wide entry', () => {
@@ -43,6 +48,6 @@ describe('warnAboutRange', () => {
 });
 
 it('the table holds every range that it was written with', () => {
-  expect(sharedSenders.map((sender) => sender.ranges.length)).toEqual([8, 11, 13, 9, 3]);
+  expect(sharedSenders.map((sender) => sender.ranges.length)).toEqual([8, 11, 13, 9, 3, 22, 3]);
   for (const sender of sharedSenders) expect(sender.asOf).toMatch(/^20[0-9]{2}-(0[1-9]|1[0-2])$/);
 });

@@ -283,4 +283,268 @@ export const RECEIVED_LINES: readonly ReceivedLine[] = [
   line('GroupWise: the HELO name only', 'from [198.51.100.9] by gw.example.net with Novell_GroupWise', null),
   line('the HELO name only, an address', 'from 198.51.100.9 by gw.example.net with SMTP', null),
   line('a name only', 'from mail.sender.example by gw.example.net with ESMTP', null),
+  // Shapes of fields in public mail archives and in the sources of the servers.
+  line(
+    'Postfix, client certificate',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66])\n\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n\t key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256\n\t client-signature RSA-PSS (2048 bits) client-digest SHA256)\n\t(Client CN "mail.sender.example", Issuer "Example CA" (not verified))\n\tby gw.example.net (Postfix) with ESMTPS id 4W\n\tfor <bob@example.com>',
+  ),
+  line(
+    'Postfix, client certificate with a name made up',
+    'from mail.sender.example (unknown [203.0.113.66])\n\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\n\t(Client CN "x [192.0.2.1] y", Issuer "[192.0.2.1] z" (not verified))\n\tby gw.example.net (Postfix) with ESMTPS id 4W',
+  ),
+  line(
+    'Postfix, peer not known, client certificate with a name made up',
+    'from mail.sender.example (unknown [unknown])\n\t(Client CN "x [127.0.0.1] y", Issuer "z" (not verified))\n\tby gw.example.net (Postfix) with ESMTPS id 4W',
+    null,
+  ),
+  line(
+    'Postfix, no client certificate',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66])\n\t(using TLSv1.2 with cipher AES256-GCM-SHA384 (256/256 bits))\n\t(Client did not present a certificate)\n\tby gw.example.net (Sophos Email Appliance) with ESMTPS id 583_98F',
+  ),
+  internal(
+    'Sophos Email, filter',
+    'from ip-172-20-1-61.internal\n (ip-172-20-1-61.internal [127.0.0.1])\n by id-1.gw.example.net (Postfix) with ESMTP id 45v\n for <bob@example.com>',
+    '127.0.0.1',
+    'id-1.gw.example.net',
+  ),
+  line(
+    'Sophos UTM',
+    'from mx7.sender.example ([203.0.113.66]:50378 helo=mail.sender.example)\n\tby gw.example.net with esmtps (TLSv1.2:ECDHE-RSA-AES256-GCM-SHA384:256)\n\t(Exim 4.82_1-5b7a7c0-XX)\n\t(envelope-from <a@sender.example>)\n\tid 1g-2',
+  ),
+  line(
+    'Trend Micro Email Security',
+    'from 198.51.100.9_.trendmicro.com (unknown [172.21.10.52])\n\tby refb02.gw.example.net (Postfix) with ESMTPS id 72\n\tfor <bob@example.com>',
+    '172.21.10.52',
+    'refb02.gw.example.net',
+  ),
+  line(
+    'Barracuda Email Security Service',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66]) by mx10.gw.example.net (version=TLSv1.2 cipher=ECDHE-RSA-AES256-GCM-SHA384 bits=256 verify=NO)',
+    PEER,
+    'mx10.gw.example.net',
+  ),
+  line(
+    'Barracuda appliance',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66]) by gw.example.net with ESMTP id OzqZc2lQ1x for <bob@example.com>',
+  ),
+  line(
+    'Mimecast, STARTTLS',
+    'from mail.sender.example (mx7.sender.example\n [203.0.113.66]) by gw.example.net with ESMTP with STARTTLS\n (version=TLSv1.3, cipher=TLS_AES_256_GCM_SHA384) id\n us-mta-88-rm9QH1Vy-1',
+  ),
+  line(
+    'Proofpoint, no name',
+    'from mail.sender.example (unknown [203.0.113.66])\n\tby mx0a.gw.example.net (PPS) with ESMTPS id 4aejk1ewbc-1\n\t(version=TLSv1.2 cipher=ECDHE-RSA-AES256-GCM-SHA384 bits=256 verify=NOT)',
+    PEER,
+    'mx0a.gw.example.net',
+  ),
+  internal(
+    'Proofpoint, handed in again',
+    'from pps.reinject (localhost [127.0.0.1])\n\tby mx0a.gw.example.net (PPS) with ESMTPS id 4aejk1ewbc-1\n\t(version=TLSv1.2 cipher=ECDHE-RSA-AES256-GCM-SHA384 bits=256 verify=NOT)',
+    '127.0.0.1',
+    'mx0a.gw.example.net',
+  ),
+  internal(
+    'Proofpoint, into the same',
+    'from m0098409.gw.example.net (m0098409.gw.example.net [127.0.0.1])\n\tby pps.reinject (8.18.1.12/8.18.0.8) with ESMTP id 5AJ',
+    '127.0.0.1',
+    'pps.reinject',
+  ),
+  line(
+    'IronPort, no HELO in the field',
+    'from mx7.sender.example ([203.0.113.66])\n  by gw.example.net with ESMTP/TLS/ECDHE-RSA-AES256-GCM-SHA384',
+  ),
+  line(
+    'IronPort, HELO is an address literal',
+    'from mx7.sender.example (HELO [198.51.100.9]) ([203.0.113.66])\n  by gw.example.net with ESMTP',
+  ),
+  line(
+    'FortiMail',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66])\n\tby gw.example.net  with ESMTP id t0HC2XL4011862-t0HC2XL5011862\n\t(version=TLSv1.2 cipher=ECDHE-RSA-AES256-GCM-SHA384 bits=256 verify=NOT)\n\tfor <bob@example.com>',
+  ),
+  line(
+    'FortiMail, no name, HELO is an address literal',
+    'from [198.51.100.9] ([203.0.113.66])\n\tby gw.example.net  with ESMTP id s68AcKpB017344-s68AcKpC017344',
+  ),
+  line(
+    'FortiMail, login',
+    'from [198.51.100.9] ([203.0.113.66])\n\t(user=bob@192.0.2.1 mech=PLAIN bits=0)\n\tby gw.example.net  with ESMTPA id s68',
+  ),
+  line(
+    'Zoho, from outside',
+    'from [198.51.100.9] (203.0.113.66 [203.0.113.66]) by mx.gw.example.net\n        with SMTPS id 1675512766438793.461',
+    PEER,
+    'mx.gw.example.net',
+  ),
+  line(
+    'Zoho, handed in by a login that it does not name',
+    'by mx.gw.example.net with SMTPS id 1773132184269896.8',
+    null,
+    'mx.gw.example.net',
+  ),
+  line('MailEnable', 'from mail.sender.example ([203.0.113.66]) by gw.example.net with MailEnable ESMTP'),
+  line(
+    'MailEnable, filter',
+    'from ([203.0.113.66]) for <bob@example.com> with MailEnable Catch-All Filter',
+    PEER,
+    null,
+  ),
+  line(
+    'Microsoft SMTPSVC',
+    'from mail.sender.example ([203.0.113.66]) by gw.example.net with Microsoft SMTPSVC(10.0.17763.1697)',
+  ),
+  line(
+    'Microsoft SMTPSVC, over TLS, unverified',
+    'from 0 ([203.0.113.66] unverified) by gw.example.net over TLS secured channel with Microsoft SMTPSVC(8.5.9600.16384)',
+  ),
+  line(
+    'Microsoft SMTPSVC, no name in DNS',
+    'from 0 ([203.0.113.66] RDNS failed) by gw.example.net with Microsoft SMTPSVC(6.0.3790.0)',
+  ),
+  internal('Microsoft SMTPSVC, local', 'from mail pickup service by gw.example.net with Microsoft SMTPSVC'),
+  line(
+    'words of the pickup service with another protocol',
+    'from mail pickup service by gw.example.net with SMTP',
+    null,
+  ),
+  line(
+    'Microsoft 365, mailbox',
+    'from AM0PR01MB1234.eurprd01.prod.outlook.com\n (2001:db8:66::1) by AM0PR01MB5678.eurprd01.prod.outlook.com with HTTPS\n via AM0PR01CA0043.EURPRD01.PROD.OUTLOOK.COM',
+    '2001:db8:66::1',
+    'AM0PR01MB5678.eurprd01.prod.outlook.com',
+  ),
+  internal(
+    'Microsoft 365, the same mailbox server',
+    'from AM0PR01MB1234.eurprd01.prod.outlook.com (::1) by\n AM0PR01MB1234.eurprd01.prod.outlook.com with HTTPS',
+    '::1',
+    'AM0PR01MB1234.eurprd01.prod.outlook.com',
+  ),
+  line(
+    'Exchange, HELO is an address literal',
+    'from [198.51.100.9] (203.0.113.66) by gw.example.net (10.20.40.47) with Microsoft SMTP Server (version=TLS1_2,\n cipher=TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256) id 15.1.1466.3',
+  ),
+  line(
+    'Exchange, mapi with IPv4',
+    'from EX02.corp.example ([10.9.1.2]) by EX01.corp.example ([10.9.1.3]) with mapi id 14.03.0123.003',
+    '10.9.1.2',
+    'EX01.corp.example',
+  ),
+  line(
+    'Google, name not available',
+    'from mail.sender.example ([UNAVAILABLE]. [203.0.113.66])\n        by smtp-relay.gmail.com with ESMTPS id a6',
+    PEER,
+    'smtp-relay.gmail.com',
+  ),
+  line(
+    'Google, Transport Security',
+    'from mail-sor-f41.google.com (mail-sor-f41.google.com. [203.0.113.66])\n        by mx.google.com with SMTPS id 5b1f\n        for <bob@example.com>\n        (Google Transport Security)',
+    PEER,
+    'mx.google.com',
+  ),
+  line(
+    'Cloudflare Email Routing',
+    'from mail.sender.example (203.0.113.66)\n        by gw.example.net (cloudflare) id AuYfoj6x77E4\n        for <bob@example.com>',
+  ),
+  line(
+    'Momentum',
+    'from [203.0.113.66] ([203.0.113.66:36196] helo=[198.51.100.9])\n        by gw.example.net (envelope-from <a@sender.example>)\n        (ecelerity 4.4.1.20033 r(msys-ecelerity:tags/4.4.1.0^0)) with ESMTPS (cipher=AES128-GCM-SHA256\n\tsubject="/C=US/O=x, inc./OU=0:app;1:ia2/CN=x") \n        id 36/EF-09894-38E06E16',
+  ),
+  line(
+    'Momentum, older',
+    'from ([203.0.113.66:53798] helo=mail.sender.example) by gw.example.net (ecelerity 2.1 r(10620)) with ESMTP id 5A/F0-0',
+  ),
+  line(
+    'Zmailer',
+    'from mx7.sender.example ([203.0.113.66]:50797 "EHLO\n        mail.sender.example" rhost-flags-OK-OK-OK-OK) by gw.example.net\n        with ESMTP id S234970AbiARWAz (ORCPT\n        <rfc822;bob@example.com>)',
+  ),
+  line(
+    'Zmailer, HELO is an address literal among words',
+    'from mx7.sender.example ([203.0.113.66]:50797 "EHLO x [192.0.2.1] y"\n        rhost-flags-OK-OK-OK-OK) by gw.example.net with ESMTP id S2',
+  ),
+  line(
+    'Haraka',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66])\n\tby gw.example.net (Haraka/3.0.3) with ESMTPS id 8630A604-7CDC-4F56-BC02-9865974B8D06.1\n\tenvelope-from <"a by b"@sender.example>\n\ttls TLS_AES_256_GCM_SHA384 (authenticated bits=0)',
+  ),
+  internal('Haraka, on the way out', '(Haraka outbound)', null, null),
+  line(
+    'OpenSMTPD',
+    'from mail.sender.example (mx7.sender.example [203.0.113.66])\n\tby gw.example.net (OpenSMTPD) with ESMTPS id 4cdc8265 (TLSv1.3:TLS_AES_256_GCM_SHA384:256:NO)\n\tfor <bob@example.com>',
+  ),
+  internal(
+    'OpenSMTPD, local',
+    'from localhost (gw.example.net [local])\n\tby gw.example.net (OpenSMTPD) with ESMTPA id 4cdc8265',
+  ),
+  line('the word of OpenSMTPD elsewhere', 'from x (x [local])\n\tby gw.example.net (Postfix) with ESMTP id 4W', null),
+  line(
+    'qpsmtpd',
+    'from unknown (HELO mail.sender.example) (203.0.113.66) (smtp-auth username x[192.0.2.1], mechanism login)\n    by gw.example.net (qpsmtpd/0.84) with ESMTPSA',
+  ),
+  line(
+    'MessageLabs',
+    'from unknown (HELO [198.51.100.9]) (203.0.113.66)\n  by server-11.gw.example.net with ECDHE-RSA-AES256-GCM-SHA384 encrypted SMTP',
+    PEER,
+    'server-11.gw.example.net',
+  ),
+  line('Yahoo', 'from 198.51.100.9  (EHLO mail.sender.example) (203.0.113.66)\n by gw.example.net with SMTPS'),
+  line('GMX', 'from mx7.sender.example (EHLO [198.51.100.9]) [203.0.113.66] by gw.example.net (mp033) with SMTP'),
+  internal('CommuniGate Pro, filter', 'by gw.example.net (CommuniGate Pro PIPE 6.1.2)\n  with PIPE id 893699'),
+  line(
+    'CommuniGate Pro, port',
+    'from [203.0.113.66]:50999 (HELO mail.sender.example) by gw.example.net ([192.0.2.5]:25) (F-Secure Anti-Virus) with SMTP',
+  ),
+  line(
+    'eXpurgate',
+    'from [203.0.113.66] (helo=[198.51.100.9])\n by gw.example.net with ESMTP (eXpurgate MTA 0.9.1)\n (envelope-from <a@sender.example>)\n id 6a14a58e-bab6',
+  ),
+  line(
+    'Symantec Messaging Gateway',
+    'from mail.sender.example ( [203.0.113.66]) by\n        gw.example.net (Symantec Messaging Gateway) with SMTP id\n        91.CE.40333.DDA0B1F5',
+  ),
+  line(
+    'MailMarshal',
+    'from mail.sender.example (Not Verified[203.0.113.66]) by gw.example.net with MailMarshal (v6,7,2,8378)\n        id <B4bd5cb400000>',
+  ),
+  line(
+    'Forcepoint',
+    'from mail.sender.example (unknown [203.0.113.66])\n\t(No client certificate requested)\n\tby Forcepoint Email with ESMTPS id 5437BB65A0',
+    PEER,
+    'Forcepoint',
+  ),
+  line(
+    'with before by',
+    'from mail.sender.example ([203.0.113.66] helo=mail.sender.example) with IPv4:25 by\n\tgw.example.net',
+  ),
+  line(
+    'Norton AntiVirus for Gateways: the peer before by',
+    '(from mail.sender.example [203.0.113.66]) by gw.example.net (NAVGW 2.5.2.12) with SMTP id M2006040415284308595 for <bob@example.com>',
+    null,
+  ),
+  line('an unreadable peer before by', '(from x [203.0.113.66.25]) by gw.example.net with SMTP id 1', null),
+  internal(
+    'amavis, LMTP',
+    'from gw.example.net ([IPv6:::ffff:127.0.0.1])\n\tby localhost (gw.example.net [::ffff:127.0.0.1]) (amavisd-new, port 10024)\n\twith LMTP id wPRZ9UvIVLX0',
+    '127.0.0.1',
+    'localhost',
+  ),
+  internal(
+    'amavis, unix socket',
+    'from gw.example.net by localhost (amavisd-new, unix socket) with LMTP\n        id OlTK52l_5q6i',
+    null,
+    'localhost',
+  ),
+  internal('SpamAssassin', 'from localhost by gw.example.net\n\twith SpamAssassin (version 3.4.6)'),
+  internal(
+    'simscan',
+    'by simscan 1.4.0 ppid: 11684, pid: 11685, t: 11.5012s\n scanners: clamav: 0.95.2/m:52/d:11242 spam: 3.2.5',
+    null,
+    'simscan',
+  ),
+  line(
+    'Dovecot, from a proxy',
+    'from director.gw.example.net ([203.0.113.66])\n\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\n\tby gw.example.net with LMTPS id MAuAOlBCBWJuPQAAMHmgww\n\t(envelope-from <a@sender.example>)\n\tfor <bob@example.com>',
+  ),
+  line(
+    'Exim 3, port behind a dot',
+    'from mx7.sender.example ([203.0.113.66.63559]) by gw.example.net with esmtp (v3.35.1) id 1G',
+    null,
+  ),
 ];

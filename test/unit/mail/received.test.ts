@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatIpAddress, readReceived, type ReceivedHop } from '../../../src/mail/index.ts';
+import { PEER, RECEIVED_FORMS } from './received-forms.ts';
 import { RECEIVED_LINES } from './received-lines.ts';
 
 const texts = ({ address, ...rest }: ReceivedHop) => ({
@@ -82,6 +83,63 @@ describe('readReceived', () => {
     expect(peerIn(`from x (${text}) by gw`)).toBeNull();
   });
 
+  /** Names that a server passes on as they are: of one word, and with nothing that ends a comment. */
+  const NAMES = [
+    '[198.51.100.7]',
+    '198.51.100.7',
+    '[127.0.0.1]',
+    '[IPv6:::1]',
+    '[198.51.100.7]:25',
+    'x[198.51.100.7]',
+    'by',
+    'local',
+  ];
+  /** Names that only a server that checks nothing passes on. */
+  const FORGERIES = [
+    ...[
+      'x ([198.51.100.7])',
+      'x (y [198.51.100.7])',
+      'x (198.51.100.7)',
+      'x [198.51.100.7]',
+      '[198.51.100.7] (HELO x)',
+    ],
+    ...[
+      'x) ([198.51.100.7]',
+      'x) [198.51.100.7] (',
+      'x) (HELO y',
+      'x ([127.0.0.1])',
+      'x) ([127.0.0.1]) (y',
+      'x (y [local])',
+    ],
+    ...[
+      'x ([198.51.100.7]) by gw with SMTP; Mon',
+      'x by gw with local',
+      'x) by gw with LMTP (',
+      'x (helo=[198.51.100.7])',
+    ],
+    ...['[198.51.100.7] (helo=x)', '[198.51.100.7] (port=1)', 'x" ([198.51.100.7]) "', 'x\\', '(', 'x) (Exim 4.98', ''],
+  ];
+  it.each(RECEIVED_FORMS)('%s: a name that it passes on never hides the peer', (_, form) => {
+    for (const name of NAMES) expect([name, peerIn(form(name))]).toEqual([name, PEER]);
+  });
+
+  it.each(RECEIVED_FORMS)('%s: a name that it should not have passed on never tells another peer', (_, form) => {
+    for (const name of FORGERIES) {
+      const { address, isInternal } = texts(readReceived(form(name)));
+      expect([name, address === PEER ? null : address]).toEqual([name, null]);
+      if (!form('x').includes('with LMTP')) expect([name, isInternal]).toEqual([name, false]);
+    }
+  });
+
+  it.each([
+    ['in brackets', '[203.0.113.66.63559]'],
+    ['in brackets, with words behind', '[203.0.113.66]:smtp'],
+    ['cut off', '[203.0.113.66'],
+  ])('where the peer cannot be read, %s, a claim is not taken in its place', (_, peer) => {
+    expect(readReceived(`from x ([198.51.100.7]) (mx7 ${peer}) by gw with SMTP`)).toMatchObject({ address: null });
+    expect(readReceived(`from x ([127.0.0.1]) (mx7 ${peer}) by gw with SMTP`)).toMatchObject({ isInternal: false });
+  });
+
   it('the longest field that is read has 16,384 octets', () => {
     const start = 'from x ([203.0.113.66]) by gw ';
     expect(peerIn(start.padEnd(16_384, 'x'))).toBe('203.0.113.66');
@@ -108,7 +166,7 @@ describe('readReceived', () => {
     expect(readReceived('from x ([127.8.9.1]) by gw with ESMTPSA').isInternal).toBe(true);
   });
 
-  it.each(['SMTP', 'ESMTP', 'esmtps', 'UTF8SMTPS', 'LMTP', 'local', 'local-bsmtp', 'QMQP'])(
+  it.each(['SMTP', 'ESMTP', 'esmtps', 'UTF8SMTP', 'UTF8SMTPS', 'LMTP', 'local', 'local-bsmtp', 'QMQP', 'PIPE'])(
     'without a from clause "with %s" is internal',
     (protocol) => {
       expect(readReceived(`by gw.example.net with ${protocol} id 1`).isInternal).toBe(true);
@@ -120,6 +178,7 @@ describe('readReceived', () => {
     'ESMTPSA',
     'UTF8SMTPSA',
     'LMTPA',
+    'SMTPS',
     'HTTP',
     'HTTPS',
     'HTTPREST',

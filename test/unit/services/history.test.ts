@@ -1,3 +1,4 @@
+import { aMessage } from '../../support/messages.ts';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { decideMessage, decideRecipient } from '../../../src/decide/index.ts';
 import { createHistory, type History, type HistoryEvent } from '../../../src/services/index.ts';
@@ -107,44 +108,45 @@ describe('what is kept of a decision', () => {
     ]);
   });
 
-  it('a message: every recipient, every own domain once, the client behind the gateway', async () => {
-    const one = aTransaction({ client: '203.0.113.5', sender: 'a@remote.example' });
-    const { recipient, stage: _, ...facts } = one;
-    const recipients = [recipient, aTransaction({ recipient: 'anna@example.com' }).recipient].map((address) => ({
-      address,
-      resolved: null,
-    }));
-    const transaction = {
-      ...facts,
-      recipients,
-      headers: [],
-      author: { domain: null, reason: 'no From field' } as const,
-    };
-    const decision = decideMessage(snapshot, transaction);
-    const behind = aTransaction({ client: '192.0.2.66' }).client;
-    const trueClient = behind.kind === 'smtp' ? behind.address : null;
-    const block = { rule: 'ip-block' as const, setting: inDomain('blockedIps/1'), text: 'blocked', considered: true };
-    const event = {
-      kind: 'message' as const,
-      at: one.at,
-      snapshot,
-      transaction,
-      queueId: '4ZKq3x1Hsdz9',
-      trueClient,
-      decision: { ...decision, reasons: [block, ...decision.reasons] },
-    };
+  it('a message: every recipient, every own domain once, the client behind the gateway and the entries it met', async () => {
+    const from = aSnapshot(
+      aDocument({
+        'example.com': {
+          blockedIps: ['192.0.2.66/31'],
+          inboundGateway: { enabled: true, ips: ['203.0.113.5'], blockedBehindGateway: 'quarantine' },
+        },
+        'watched.example': {
+          enforcement: 'observe',
+          blockedIps: ['192.0.2.66'],
+          inboundGateway: { enabled: true, ips: ['203.0.113.5'] },
+        },
+      }),
+    );
+    const { at, ...transaction } = aMessage({
+      ...{ client: '203.0.113.5', recipients: ['bob@example.com', 'anna@example.com', 'x@watched.example'] },
+      headers: ['Received: from a (a [192.0.2.66]) by gw.example (Postfix) with ESMTP id 1;'],
+    });
+    const decision = decideMessage(from, { ...transaction, at });
+    const event = { kind: 'message' as const, at, snapshot: from, transaction, queueId: '4ZKq3x1Hsdz9', decision };
     expect(await keptOf(event)).toMatchObject({
       stage: 'message',
       queueId: '4ZKq3x1Hsdz9',
       clientAddress: '203.0.113.5',
       trueClient: '192.0.2.66',
-      recipients: ['bob@example.com', 'anna@example.com'],
-      domains: ['example.com'],
-      verdict: 'pass',
-      rule: 'dkim-sign',
-      hits: [{ domain: 'example.com', list: 'block', entry: '192.0.2.66/31', address: '192.0.2.66' }],
+      recipients: ['bob@example.com', 'anna@example.com', 'x@watched.example'],
+      domains: ['example.com', 'watched.example'],
+      verdict: 'quarantine',
+      observed: 'reject',
+      reply: '550 5.7.1 Client address blocked by receiving domain policy',
+      rule: 'ip-block',
+      setting: inDomain('blockedIps/0'),
+      hits: [
+        { domain: 'example.com', list: 'block', entry: '192.0.2.66/31', address: '192.0.2.66' },
+        { domain: 'watched.example', list: 'block', entry: '192.0.2.66', address: '192.0.2.66' },
+      ],
     });
-    expect(await keptOf({ ...event, trueClient: null, decision })).toMatchObject({ trueClient: null, hits: [] });
+    const unknown = decideMessage(from, { ...transaction, headers: [], at });
+    expect(await keptOf({ ...event, decision: unknown })).toMatchObject({ trueClient: null, hits: [], observed: null });
   });
 });
 
@@ -201,7 +203,7 @@ describe('the queue before the store', () => {
     const recipients = Array.from({ length: 100 }, () => ({ address: recipient, resolved: null }));
     const transaction = { ...facts, recipients, headers: [], author: { domain: null, reason: 'none' } as const };
     const decision = decideMessage(snapshot, transaction);
-    history.record({ kind: 'message', at: 0, snapshot, transaction, queueId: null, trueClient: null, decision });
+    history.record({ kind: 'message', at: 0, snapshot, transaction, queueId: null, decision });
     recordMany(history, 1);
     expect(meters.lost.queue_full).toBe(1);
     await history.stop();

@@ -167,3 +167,36 @@ describe('time', () => {
     });
   });
 });
+
+describe('several own domains in one message', () => {
+  const ground = async () => {
+    const settings = SETTINGS.replace('      watched', '      b.example: {}\n      watched').replace(
+      '        blockedIps: [{',
+      '        inboundGateway: { enabled: true, ips: [198.51.100.7] }\n        blockedIps: [{',
+    );
+    const { snapshot, issues } = await loadSettings(new MemoryStore(settings), surroundings());
+    if (snapshot === null) throw new Error(JSON.stringify(issues));
+    const judging = createJudge(() => snapshot, new FakeClock(), new FakeLog(), new FakeMeters());
+    return (recipient: string, instance: string | null = 'one', given: Partial<RecipientTransaction> = {}): string => {
+      const t = { ...transaction({ client: '198.51.100.7', recipient }), ...given };
+      const { verdict } = judging.judgeRecipient(t, { ...context, instance });
+      return verdict.kind === 'pass' ? 'pass' : verdict.reply.code;
+    };
+  };
+
+  it('the first that is taken decides who may come along', async () => {
+    const rcpt = await ground();
+    expect(['x@elsewhere.example', 'a@b.example', 'x@example.com', 'b@b.example'].map((to) => rcpt(to))).toEqual([
+      ...['pass', 'pass', '452', 'pass'],
+    ]);
+  });
+
+  it('one message has nothing to do with another, nor has what is told without a name or at another stage', async () => {
+    const rcpt = await ground();
+    expect(rcpt('a@b.example')).toBe('pass');
+    expect(rcpt('x@example.com', 'two')).toBe('pass');
+    expect(rcpt('x@example.com', null)).toBe('pass');
+    expect(rcpt('x@example.com', 'one', { stage: 'data' })).toBe('pass');
+    expect(rcpt('x@example.com')).toBe('452');
+  });
+});

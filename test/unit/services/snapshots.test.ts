@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createSnapshots, PosternError, type Snapshots } from '../../../src/services/index.ts';
+import { createSettingsLoader, createSnapshots, PosternError, type Snapshots } from '../../../src/services/index.ts';
 import { MemoryLastGood, MemoryStore } from '../../contract/memory-store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
@@ -32,7 +32,10 @@ beforeEach(() => {
   meters = new FakeMeters();
 });
 
-const make = (): Snapshots => createSnapshots({ store, lastGood, surroundings: surroundings(), clock, log, meters });
+const make = (): Snapshots => {
+  const loader = createSettingsLoader(store, lastGood);
+  return createSnapshots({ loader, surroundings: surroundings(), clock, log, meters });
+};
 const started = async (): Promise<Snapshots> => {
   const snapshots = make();
   await snapshots.start();
