@@ -49,12 +49,18 @@ function snapshotWith(entries: number, own: number): Snapshot {
   return must(
     compile(
       settings,
-      { lists: new Map([['blocked.txt', must(parseIpListFile(listText))]]), smtpdListeners: [], localAddresses: [] },
+      {
+        lists: new Map([['blocked.txt', must(parseIpListFile(listText))]]),
+        recipientLists: new Map(),
+        smtpdListeners: [],
+        localAddresses: [],
+      },
       {
         trustedNetworks: [loopback],
         internalDomain: must(parseDomain('route.postern.internal')),
         reinjectionServices: [],
         authservId: 'mx.example',
+        recipientDelimiter: '',
       },
       '0123456789ab' as RevisionId,
     ),

@@ -30,28 +30,31 @@ const BODY_OCTETS = 4_096;
 /** Of a round at 6 seconds a row; fewer where a row has less time. */
 const MESSAGES = 2_000;
 const TIMED_MESSAGES = 400;
-const SENDER = 'alice@example.com';
-const RECIPIENT = 'bob@partner.example';
+/** Of every message: a sender in the own domain of Postern, and a recipient elsewhere. */
+export const SENDER = 'alice@example.com';
+export const RECIPIENT = 'bob@partner.example';
 
 const message = Buffer.concat([
   Buffer.from(`${headerFields.join('\n').replaceAll('\n', '\r\n')}\r\n\r\n`),
   textBody(BODY_OCTETS),
 ]);
 
-/** One Postfix, and who signs for it; `signed` counts the messages signed so far, where that can be told. */
-interface Contender {
+/** One Postfix, and its milter; `done` counts the messages signed or routed so far, where that can be told. */
+export interface Contender {
   readonly name: string;
   readonly lab: PostfixLab;
-  readonly signer?: Signer;
-  readonly signed?: () => number;
+  readonly signer?: Pick<Signer, 'cpuMs'>;
+  readonly done?: () => number;
 }
 
-type Ends = (() => Promise<void>)[];
+/** What is to be ended, in the order in which it began. */
+export type Ends = (() => Promise<void>)[];
 
-async function startSink(ends: Ends): Promise<number> {
+/** Starts smtp-sink on a loopback address and gives its port. */
+export async function startSink(ends: Ends, host = '127.0.0.1'): Promise<number> {
   const { sink } = await freePorts('sink');
   // As root it wants to be told whom to become.
-  const child = spawn(sinkProgram, ['-u', 'nobody', '-m', '200', `127.0.0.1:${sink}`, '200'], {
+  const child = spawn(sinkProgram, ['-u', 'nobody', '-m', '200', `${host}:${sink}`, '200'], {
     detached: true,
     stdio: 'ignore',
   });
@@ -64,7 +67,7 @@ async function startSink(ends: Ends): Promise<number> {
   });
   await waitFor('the greeting of smtp-sink', async () => {
     try {
-      await (await SmtpClient.connect(sink)).quit();
+      await (await SmtpClient.connect(sink, host)).quit();
       return true;
     } catch {
       // Not listening yet; asked again until the deadline.
@@ -74,7 +77,8 @@ async function startSink(ends: Ends): Promise<number> {
   return sink;
 }
 
-async function startLab(sink: number, ends: Ends, options: Partial<LabOptions> = {}): Promise<PostfixLab> {
+/** Starts a Postfix that hands all mail on to a sink. */
+export async function startLab(sink: number, ends: Ends, options: Partial<LabOptions> = {}): Promise<PostfixLab> {
   const lab = await PostfixLab.start({
     ownDomains: ['example.com'],
     destinationPort: sink,
@@ -102,7 +106,7 @@ async function startContenders(ends: Ends): Promise<readonly Contender[]> {
   ends.push(opendkim.stop);
   return [
     { name: 'alone', lab: alone },
-    { name: 'with postern', lab: withPostern, signer: keyed.postern, signed: keyed.countSigned },
+    { name: 'with postern', lab: withPostern, signer: keyed.postern, done: keyed.countSigned },
     { name: 'with opendkim', lab: withOpendkim, signer: opendkim },
   ];
 }
@@ -120,10 +124,10 @@ interface Flow {
   readonly signerCpuMs: number;
 }
 
-/** Errors: a message is refused, deferred, or (where it can be told) not signed. */
-async function pour({ lab, signer, signed }: Contender, file: string, count: number): Promise<Flow> {
+/** Errors: a message is refused, deferred, or (where it can be told) not signed or routed. */
+async function pour({ lab, signer, done }: Contender, file: string, count: number): Promise<Flow> {
   const cpuBefore = signer?.cpuMs() ?? 0;
-  const signedBefore = signed?.() ?? 0;
+  const doneBefore = done?.() ?? 0;
   const startedAt = performance.now();
   const options = ['-s', String(SESSIONS), '-m', String(count), '-f', SENDER, '-t', RECIPIENT, '-F', file];
   await run(sourceProgram, [...options, `127.0.0.1:${lab.port()}`]);
@@ -134,8 +138,8 @@ async function pour({ lab, signer, signed }: Contender, file: string, count: num
   }
   const throughMs = performance.now() - startedAt;
   if (queued(lab, 'deferred', 'hold') > 0) throw new Error('some mail was deferred');
-  if (signed !== undefined) {
-    await waitFor('a signature for each message', () => (signed() - signedBefore === count ? true : undefined), 5_000);
+  if (done !== undefined) {
+    await waitFor('each message to be done', () => (done() - doneBefore === count ? true : undefined), 5_000);
   }
   return {
     acceptedPerSecond: (count * 1000) / acceptedMs,
@@ -185,7 +189,8 @@ async function alternate<T>(
   return rounds;
 }
 
-async function flowTable(contenders: readonly Contender[], file: string, count: number): Promise<Table> {
+/** Pours messages in alternating rounds; the first contender is the one that the others are compared with. */
+export async function flowTable(contenders: readonly Contender[], file: string, count: number): Promise<Table> {
   for (const contender of contenders) await pour(contender, file, Math.ceil(count / 10));
   const rounds = await alternate(contenders, (contender) => pour(contender, file, count));
   const medians = rounds.map((flows) => medianRound(flows, ({ throughPerSecond }) => throughPerSecond));
@@ -196,7 +201,7 @@ async function flowTable(contenders: readonly Contender[], file: string, count: 
     'end to end/s': Math.round(flow.throughPerSecond),
     'accepted, of alone': rounded(flow.acceptedPerSecond / (base?.acceptedPerSecond ?? NaN), 2),
     'end to end, of alone': rounded(flow.throughPerSecond / (base?.throughPerSecond ?? NaN), 2),
-    'signer CPU ms': rounded(flow.signerCpuMs, 2),
+    'milter CPU ms': rounded(flow.signerCpuMs, 2),
   }));
   return { title: `Through Postfix: ${count} messages of 4 kB a round, ${SESSIONS} sessions`, rows };
 }
@@ -218,18 +223,27 @@ async function dotTable(contenders: readonly Contender[], count: number): Promis
   return { title: `Reply to the final dot: one session, ${count} messages of 4 kB a round`, rows };
 }
 
+/** Writes the message as smtp-source reads it, and gives its file. */
+export async function writeMessage(ends: Ends): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+  ends.push(() => rm(directory, { recursive: true, force: true }));
+  const file = join(directory, 'message');
+  await writeFile(file, message.toString('latin1').replaceAll('\r\n', '\n'));
+  return file;
+}
+
+/** Messages of a round. */
+export const messagesPerRound = (): number => Math.ceil(MESSAGES * Math.min(1, secondsPerRow() / 6));
+
 /** Measures. Errors: not root, a program is missing, mail is refused, deferred or not signed. */
 export async function benchPostfix(): Promise<readonly Table[]> {
   const share = Math.min(1, secondsPerRow() / 6);
   const ends: Ends = [];
   try {
-    const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
-    ends.push(() => rm(directory, { recursive: true, force: true }));
-    const file = join(directory, 'message');
-    await writeFile(file, message.toString('latin1').replaceAll('\r\n', '\n'));
+    const file = await writeMessage(ends);
     const contenders = await startContenders(ends);
     return [
-      await flowTable(contenders, file, Math.ceil(MESSAGES * share)),
+      await flowTable(contenders, file, messagesPerRound()),
       await dotTable(contenders, Math.ceil(TIMED_MESSAGES * share)),
     ];
   } finally {

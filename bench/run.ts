@@ -1,8 +1,8 @@
 /**
- * The benchmark: `node bench/run.ts [policy] [milter] [postfix] [--json FILE]`. Without a part it runs all, in that order.
+ * The benchmark: `node bench/run.ts [policy] [milter] [postfix] [routing] [--json FILE]`. Without a part it runs all, in that order.
  * Prints one table for each; `--json FILE`, or POSTERN_BENCH_JSON=FILE, writes all rows and a description of the machine
- * as well. POSTERN_BENCH_SECONDS sets how long each row is measured (6 where absent). `postfix` needs root, and `milter`
- * and `postfix` need Debian's opendkim, nsd and Postfix. Everything stays on loopback and in temporary directories.
+ * as well. POSTERN_BENCH_SECONDS sets how long each row is measured (6 where absent). `postfix` and `routing` need root,
+ * and all but `policy` need Debian's opendkim, nsd and Postfix. Everything stays on loopback and in temporary directories.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -11,12 +11,14 @@ import { parseArgs } from 'node:util';
 import { benchMilter } from './milter.ts';
 import { benchPolicy } from './policy.ts';
 import { benchPostfix } from './postfix.ts';
+import { benchRouting } from './routing.ts';
 import { rounded, secondsPerRow, type Table } from './report.ts';
 
 const PARTS = {
   policy: async () => [await benchPolicy()],
   milter: async () => [await benchMilter()],
   postfix: benchPostfix,
+  routing: benchRouting,
 } satisfies Record<string, () => Promise<readonly Table[]>>;
 type Part = keyof typeof PARTS;
 

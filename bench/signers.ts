@@ -18,7 +18,8 @@ const DOMAIN = 'example.com';
 /** Clock ticks of /proc/PID/stat, in a second; 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-const posternProgram = join(import.meta.dirname, '../src/cli.ts');
+/** Postern's command line. */
+export const posternProgram = join(import.meta.dirname, '../src/cli.ts');
 const opendkimProgram = '/usr/sbin/opendkim';
 
 /** A running milter. */
@@ -49,7 +50,8 @@ export interface KeyedPostern {
   readonly countSigned: () => number;
 }
 
-class Daemon {
+/** A program that runs beside what is measured; ended by its pid, whatever happens to this process. */
+export class Daemon {
   readonly #child: ChildProcess;
   readonly #watchdog: Watchdog;
   readonly #closed: Promise<unknown>;

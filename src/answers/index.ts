@@ -2,7 +2,7 @@
 export { POLICY_FAILURE_ACTION, renderPolicyAction } from './policy-action.ts';
 export { adviseOnMilterMap, adviseOnMilters } from './milter-advice.ts';
 export { renderMilterChanges } from './milter-changes.ts';
-export { adviseOnRestrictions, type Advice } from './postfix-advice.ts';
+export { adviseOnLog, adviseOnRestrictions, type Advice, type LogFacts } from './postfix-advice.ts';
 export {
   adviseOnDomainClasses,
   CLASS_PARAMETERS,
@@ -30,7 +30,14 @@ export { hasRoutes, parseRecord, renderRecord, whileChanging, type AppliedRecord
 export { adviseOnReinjection } from './postfix-plan/reinjection.ts';
 export { settlePlan, takeBackRecord, type Difference, type SettledLine } from './postfix-plan/settle.ts';
 export { viewOf, type PostfixView } from './postfix-plan/view.ts';
-export { answerSocketmap, renderTlsPolicy, SOCKETMAPS, type SocketmapFacts } from './socketmap-answer.ts';
+export {
+  answerSocketmap,
+  recipientOfKey,
+  renderTlsPolicy,
+  SOCKETMAPS,
+  type SocketmapFacts,
+} from './socketmap-answer.ts';
+export { decodeBounceText } from './routes/bounce-text.ts';
 export { renderRouteChanges, type EnvelopeRecipient } from './routes/route-changes.ts';
 export { fallbackKey, renderRouteMaps, ROUTE_TABLES } from './routes/route-maps.ts';
 export { installedParts, routeNeeds, type TableName } from './routes/route-needs.ts';

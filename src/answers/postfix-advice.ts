@@ -1,7 +1,9 @@
 /**
  * What in a live main.cf keeps Postern's answers from acting, each with the line to type. Changes nothing.
- * Source: SMTPD_ACCESS_README ("Getting selective with SMTP access restriction lists"), SMTPD_POLICY_README.
+ * Source: SMTPD_ACCESS_README ("Getting selective with SMTP access restriction lists"), SMTPD_POLICY_README,
+ * MAILLOG_README.
  */
+import type { Snapshot } from '../snapshot/index.ts';
 import { restrictionsLine, splitRestrictions } from './postfix-lines.ts';
 import { asksService } from './postfix-plan/list-edit.ts';
 import type { DoorEndpoints } from './postfix-plan/plan.ts';
@@ -67,4 +69,34 @@ function adviseOnRelaying(main: ReadonlyMap<string, string>, restrictions: reado
     ? 'only one list stands between a stranger and relaying'
     : 'nothing stands between a stranger and relaying';
   return [{ severity: guards ? 'warning' : 'error', text: `smtpd_relay_restrictions is empty: ${risk}`, line }];
+}
+
+/** How the log of Postfix is found. `reason` says why it cannot be read; null where it can. */
+export type LogFacts = { readonly path: string | null; readonly reason: string | null; readonly hasPostlog: boolean };
+
+/** A file that Postfix may write by itself wherever it is not told otherwise. Source: postconf(5) maillog_file_prefixes. */
+const OWN_LOG_FILE = '/var/log/postfix.log';
+
+/**
+ * Looks whether failures at routes can be seen: of a copy without bounces only the log of Postfix tells. Nothing is
+ * asked for where every failure is told to its sender. Source: MAILLOG_README.
+ */
+export function adviseOnLog({ domains }: Pick<Snapshot, 'domains'>, { path, reason, hasPostlog }: LogFacts): Advice[] {
+  const isSilent = [...domains.values()].some(
+    ({ enforcement, inboundRoutes, outboundRoutes }) =>
+      enforcement === 'enforce' &&
+      (inboundRoutes.some(({ suppressBounces }) => suppressBounces) ||
+        outboundRoutes.some(({ action }) => action === 'additionally')),
+  );
+  if (!isSilent || reason === null) return [];
+  const effect = 'so failures of copies that go without bounces are seen by nobody';
+  if (path !== null) {
+    const text = `the log of Postfix, ${path}, cannot be read: ${reason}; ${effect}`;
+    return [{ severity: 'warning', text, line: null }];
+  }
+  const postlog = "postconf -M 'postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd'";
+  const lines = [...(hasPostlog ? [] : [postlog]), `postconf -e 'maillog_file = ${OWN_LOG_FILE}'`, 'postfix reload'];
+  const way = 'name it as postfix: { logFile: … }, or let Postfix write one';
+  const text = `the log of Postfix is not found (${reason}), ${effect}; ${way}`;
+  return [{ severity: 'warning', text, line: lines.join(' && ') }];
 }

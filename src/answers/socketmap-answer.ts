@@ -4,15 +4,24 @@
  * Source: socketmap_table(5), postconf(5) smtp_tls_policy_maps and smtpd_milter_maps, TLS_README "Client TLS security
  * levels".
  */
-import { ipSetHas, isUnder, parseAddress, parseClientAddress, parseDomain } from '../mail/index.ts';
+import { ipSetHas, isUnder, parseAddress, parseClientAddress, parseDomain, type Address } from '../mail/index.ts';
 import type { Domain, IpAddress } from '../mail/index.ts';
-import { plainRule, type DomainPolicy, type RouteId, type Snapshot, type TlsDemand } from '../snapshot/index.ts';
+import type { ExistenceFact } from '../decide/index.ts';
+import {
+  plainRule,
+  type DomainPolicy,
+  type Existence,
+  type RouteId,
+  type Snapshot,
+  type TlsDemand,
+} from '../snapshot/index.ts';
 import { encodeTransport } from '../wire/postfix-map/index.ts';
 import { milterEntry } from './postfix-plan/edits.ts';
 import { NO_ROUTE } from './routes/route-maps.ts';
 import type { SocketmapReply } from '../wire/socketmap/index.ts';
 
 const NOT_FOUND: SocketmapReply = { kind: 'notfound' };
+const ROUTED: SocketmapReply = { kind: 'ok', value: 'routed' };
 
 /** The maps that Postern answers for. */
 export const SOCKETMAPS = ['transport', 'tls_policy', 'recipients', 'milters'] as const;
@@ -23,13 +32,15 @@ export type SocketmapFacts = {
   readonly at: number;
   /** Where Postfix reaches our milter, such as `unix:postern/milter.sock`; null where that door is shut. */
   readonly milter: string | null;
+  /** Whether the key of `recipients` exists; absent where its domain does not say, and then it does. */
+  readonly existence?: ExistenceFact;
 };
 
 /** Answers one query. A map that Postern does not have is a mistake in main.cf: PERM, which Postfix logs and retries. */
 export function answerSocketmap(snapshot: Snapshot, map: string, key: string, facts: SocketmapFacts): SocketmapReply {
   if (map === 'tls_policy') return answerTlsPolicy(snapshot, key);
   if (map === 'transport') return answerTransport(snapshot, key);
-  if (map === 'recipients') return answerRecipients(snapshot, key);
+  if (map === 'recipients') return answerRecipients(snapshot, key, facts.existence ?? null);
   if (map === 'milters') return answerMilters(snapshot, key, facts);
   return { kind: 'perm', reason: `no such map; Postern has ${SOCKETMAPS.join(', ')}` };
 }
@@ -39,7 +50,7 @@ function answerTransport(snapshot: Snapshot, key: string): SocketmapReply {
   const domain = parseAddress(key)?.domain ?? null;
   if (domain === null) return NOT_FOUND;
   const policy = snapshot.domains.get(domain);
-  const rule = policy === undefined ? null : plainRule(policy.inboundRoutes, policy.enforcement);
+  const rule = policy === undefined ? null : plainRule(policy);
   if (rule !== null) return { kind: 'ok', value: transportOf(snapshot, rule.route) };
   const { internalDomain } = snapshot.host;
   if (!isUnder(domain, internalDomain)) return NOT_FOUND;
@@ -61,15 +72,29 @@ function transportOf({ routes, installation }: Snapshot, id: RouteId): string {
 }
 
 /**
- * Recipients that a rule may route are taken although the lists of Postfix do not name them; which sender they come
- * from is not asked here. Postfix asks for the address, and for "@domain".
+ * The recipient that a key of `recipients` is about; null where it is about none. Postfix asks for the address, for
+ * "@domain" where every address of a domain is taken, and for local-parts.
  */
-function answerRecipients({ domains }: Snapshot, key: string): SocketmapReply {
-  const name = key.startsWith('@') ? parseDomain(key.slice(1)) : null;
-  const domain = name === null ? (parseAddress(key)?.domain ?? null) : name.ok ? name.value : null;
+export function recipientOfKey(key: string): Address | null {
+  const address = key.startsWith('@') ? null : parseAddress(key);
+  return address === null || address.domain === null ? null : address;
+}
+
+/**
+ * Recipients that a rule may route are taken although the lists of Postfix do not name them; which sender they come
+ * from is not asked here. Where it is not known whether one exists, and rules differ, the answer has to wait.
+ */
+function answerRecipients({ domains }: Snapshot, key: string, existence: ExistenceFact | null): SocketmapReply {
+  const domain = recipientOfKey(key)?.domain ?? null;
   const policy = domain === null ? undefined : domains.get(domain);
-  const isRouted = policy?.enforcement === 'enforce' && policy.inboundRoutes.length > 0;
-  return isRouted ? { kind: 'ok', value: 'routed' } : NOT_FOUND;
+  if (policy?.enforcement !== 'enforce') return NOT_FOUND;
+  const isRouted = (kind: Existence): boolean =>
+    policy.inboundRoutes.some(({ recipients }) => recipients.includes(kind));
+  const kind = existence?.kind ?? 'existing';
+  if (kind !== 'unknown') return isRouted(kind) ? ROUTED : NOT_FOUND;
+  if (isRouted('existing') !== isRouted('missing'))
+    return { kind: 'temp', reason: 'a source of recipients cannot be asked' };
+  return isRouted('existing') ? ROUTED : NOT_FOUND;
 }
 
 /**

@@ -1,5 +1,4 @@
 /** Wires the parts of a serving Postern together. Opens nothing: `run.ts` does. */
-import { answerSocketmap } from '../answers/index.ts';
 import { systemClock } from '../adapters/clock/index.ts';
 import type { Log } from '../services/index.ts';
 import { createMeters, type PrometheusMeters } from '../adapters/metrics/index.ts';
@@ -8,6 +7,7 @@ import { createHistoryStore } from '../adapters/history-sqlite/index.ts';
 import { createKeyFiles } from '../adapters/key-files/index.ts';
 import { createShortTermBlockFile } from '../adapters/short-term-blocks/index.ts';
 import { createPatternSearch } from '../adapters/pattern-search/index.ts';
+import { createRecipientMaps, openQueue } from '../adapters/postfix-control/index.ts';
 import { createRouteRegistry } from '../adapters/route-registry/index.ts';
 import { createSettingsThread } from '../adapters/store-embedded/index.ts';
 import {
@@ -17,11 +17,17 @@ import {
   createJudge,
   createKeyedSnapshots,
   createMessageJudge,
+  createRecipientDirectory,
   createRoutedSnapshots,
+  createRouteFailures,
+  createRouteQueue,
+  createRouteReport,
   createRouteServers,
   createSigner,
+  createSocketmapAnswers,
   createSnapshots,
   createSpamPatterns,
+  NO_RECIPIENT_MAPS,
   type AutoBlock,
   type GatewayHealth,
   type History,
@@ -30,12 +36,15 @@ import {
   type MessageJudge,
   type PatternSearch,
   type RoutedSnapshots,
+  type RouteFailures,
+  type RouteQueue,
+  type RouteReport,
   type RouteServers,
   type Signer,
+  type SocketmapAnswers,
   type Snapshots,
 } from '../services/index.ts';
 import type { Snapshot } from '../snapshot/index.ts';
-import type { SocketmapReply } from '../wire/socketmap/index.ts';
 import { routedPostfixOf } from './routed-postfix.ts';
 import { endpointOf, type Workspace } from './workspace.ts';
 
@@ -50,6 +59,7 @@ export type Parts = {
   readonly snapshots: Snapshots;
   readonly routeServers: RouteServers;
   readonly routes: RoutedSnapshots;
+  readonly routeWatch: RouteWatch;
   readonly keys: KeyedSnapshots;
   readonly history: History;
   readonly autoBlock: AutoBlock;
@@ -59,7 +69,14 @@ export type Parts = {
   readonly messageJudge: MessageJudge;
   readonly signer: Signer;
   readonly meters: PrometheusMeters;
-  readonly answerSocketmap: (map: string, key: string) => SocketmapReply;
+  readonly answerSocketmap: SocketmapAnswers;
+};
+
+/** How routes fare: what goes to them, what failed there, what waits. */
+type RouteWatch = {
+  readonly failures: RouteFailures;
+  readonly queue: RouteQueue;
+  readonly report: RouteReport;
 };
 
 /** Builds the parts for a workspace. */
@@ -88,23 +105,23 @@ export function build(workspace: Workspace, log: Log): Parts {
     meters,
   });
   const keys = createKeyedSnapshots(() => routes.current(), vault, log, meters);
-  const history = createHistory({
-    store: createHistoryStore(workspace.operator.state, log),
-    clock: systemClock,
-    log,
-    meters,
-    limits: HISTORY_LIMITS,
-  });
+  const history = buildHistory(workspace, log, meters);
   const current = (): Snapshot => keys.current();
   const patternSearch = createPatternSearch(log);
   const spamPatterns = createSpamPatterns(patternSearch);
   const autoBlock = buildAutoBlock(workspace, current, log, meters);
+  const { postfix } = workspace;
+  const recipientMaps = postfix === null ? NO_RECIPIENT_MAPS : createRecipientMaps(postfix.configDirectory);
+  const directory = createRecipientDirectory(recipientMaps, systemClock, log);
+  const routeWatch = buildRouteWatch(workspace, current, { log, meters, history });
+  const judging = { history, autoBlock, spamPatterns, directory, reportRoutes: routeWatch.report };
   const milter = endpointOf(workspace.operator.listen.milter[0], workspace.postfix);
   return {
     snapshots,
     meters,
     routeServers,
     routes,
+    routeWatch,
     history,
     autoBlock,
     gatewayHealth: createGatewayHealth({
@@ -116,10 +133,29 @@ export function build(workspace: Workspace, log: Log): Parts {
     }),
     patternSearch,
     keys,
-    messageJudge: createMessageJudge(systemClock, log, meters, { history, autoBlock, spamPatterns }),
+    messageJudge: createMessageJudge(systemClock, log, meters, judging),
     signer: createSigner(vault, systemClock),
-    judge: createJudge(current, systemClock, log, meters, history, autoBlock),
-    answerSocketmap: (map, key) => answerSocketmap(current(), map, key, { at: systemClock.now(), milter }),
+    judge: createJudge(current, systemClock, log, meters, history, autoBlock, directory),
+    answerSocketmap: createSocketmapAnswers(current, systemClock, directory, milter),
+  };
+}
+
+function buildHistory({ operator }: Workspace, log: Log, meters: PrometheusMeters): History {
+  const store = createHistoryStore(operator.state, log);
+  return createHistory({ store, clock: systemClock, log, meters, limits: HISTORY_LIMITS });
+}
+
+function buildRouteWatch(
+  { postfix }: Workspace,
+  current: () => Snapshot,
+  parts: { readonly log: Log; readonly meters: PrometheusMeters; readonly history: History },
+): RouteWatch {
+  const common = { ...parts, current, clock: systemClock };
+  const failures = createRouteFailures(common);
+  return {
+    failures,
+    queue: createRouteQueue({ ...common, queue: postfix === null ? null : openQueue(postfix.configDirectory) }),
+    report: createRouteReport(parts.meters, failures),
   };
 }
 

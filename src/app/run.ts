@@ -15,6 +15,7 @@ import { watchFiles } from '../adapters/store-embedded/index.ts';
 import { formatListener, type Listener } from '../operator/index.ts';
 import { noteUnknownRecipient, PosternError, type Log } from '../services/index.ts';
 import { build, type Parts } from './build.ts';
+import { followPostfix } from './postfix-log.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 const DRAIN_MS = 10_000;
@@ -62,6 +63,8 @@ export async function serve(config: string | undefined, logLevel: string): Promi
     throw error;
   }
   const endWatching = watch(config, workspace, parts, log);
+  const followed = followPostfix(workspace, parts, log);
+  parts.routeWatch.queue.start();
   parts.gatewayHealth.refresh();
   phase = 'running';
   log.info('ready', {
@@ -74,6 +77,7 @@ export async function serve(config: string | undefined, logLevel: string): Promi
   endWatching();
   parts.gatewayHealth.stop();
   await closeAll(DRAIN_MS);
+  await Promise.all([followed?.stop(), parts.routeWatch.queue.stop()]);
   await parts.routes.stop();
   await parts.history.stop();
   await parts.autoBlock.stop();

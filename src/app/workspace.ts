@@ -19,6 +19,7 @@ import {
   type SettingsStore,
   type Surroundings,
 } from '../services/index.ts';
+import type { Ourselves } from '../snapshot/index.ts';
 
 /** Where the operator's file is looked for when `-c` does not say. */
 const DEFAULT_FILES = ['postern.yaml', '/etc/postern/postern.yaml'];
@@ -131,8 +132,27 @@ function surroundingsOf(
       reinjectionServices,
       authservId,
       ...(origin.ok && { originDomain: origin.value }),
+      recipientDelimiter: postfix?.recipientDelimiter ?? '',
     },
-    postfix: { smtpdListeners: postfix?.smtpdListeners ?? [], localAddresses: postfix?.localAddresses ?? [] },
+    postfix: ourselvesOf(postfix),
+  };
+}
+
+/** Where the Postfix at hand is reached. */
+export function ourselvesOf(postfix: PostfixFacts | null): Ourselves {
+  if (postfix === null) return { smtpdListeners: [], localAddresses: [] };
+  const { smtpdListeners, localAddresses, proxyAddresses } = postfix;
+  const hostName = parseDomain(postfix.hostname);
+  const loopbackNames = ['localhost', `localhost.${postfix.domain}`].flatMap((name) => {
+    const domain = parseDomain(name);
+    return domain.ok ? [domain.value] : [];
+  });
+  return {
+    smtpdListeners,
+    localAddresses,
+    proxyAddresses,
+    loopbackNames,
+    ...(hostName.ok && { hostName: hostName.value }),
   };
 }
 
@@ -147,7 +167,10 @@ function resolvePaths(operator: OperatorFile, base: string): OperatorFile {
     settings: absolute(operator.settings),
     state: absolute(operator.state),
     maps: { ...operator.maps, directory: absolute(operator.maps.directory) },
-    postfix: { configDirectory: absolute(operator.postfix.configDirectory) },
+    postfix: {
+      configDirectory: absolute(operator.postfix.configDirectory),
+      ...(operator.postfix.logFile !== undefined && { logFile: absolute(operator.postfix.logFile) }),
+    },
   };
 }
 

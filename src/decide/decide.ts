@@ -11,13 +11,15 @@ import { reason, type Rule, type RuleInput } from './rules/finding.ts';
 import { gatewayOnly } from './rules/gateway-only.ts';
 import { ipAllowBlock } from './rules/ip-allow-block.ts';
 import { mayDiffer, ONE_DOMAIN } from './rules/one-domain.ts';
-import { mailboxOf, type OwnReading } from './rules/routing.ts';
+import { ownReading } from './readings.ts';
+import { decideRouteAtRcpt, type OwnReading, type RecipientRouting, type RoutedRecipient } from './rules/routing.ts';
 import { shortTermBlock } from './rules/short-term-block.ts';
 import { tlsRequired } from './rules/tls-required.ts';
+import { unknownRecipient } from './rules/unknown-recipient.ts';
 import { explainHop, findTrueClient, walkToTrueClient } from './true-client.ts';
 import { findTrust, type TrustFacts, type TrustFinding } from './trust.ts';
 
-const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, shortTermBlock, gatewayOnly, tlsRequired];
+const RECIPIENT_RULES: readonly Rule[] = [ipAllowBlock, shortTermBlock, gatewayOnly, tlsRequired, unknownRecipient];
 
 const PASS: Verdict = { kind: 'pass' };
 /** Said to whoever writes to an encoded recipient. */
@@ -25,31 +27,21 @@ export const INTERNAL = permanent('550', '5.7.1', 'This address is internal to t
 
 /** Decides about one recipient at RCPT. */
 export function decideRecipient(snapshot: Snapshot, t: RecipientTransaction): RecipientDecision {
-  const policy = ownReading(snapshot, t.recipient)?.policy;
+  const own = ownReading(snapshot, t.recipient);
+  const policy = own?.policy;
   const trust = trustOf(snapshot, policy ?? null, t);
   const guard = internalDomainGuard(snapshot, t.sender, t.recipient);
   if (guard !== null) return foreign(t, trust, { kind: 'reject', reply: INTERNAL }, guard);
-  if (policy === undefined) {
+  if (own === undefined || policy === undefined) {
     const text = `${t.recipient.text} is in no own domain; Postfix decides`;
     return foreign(t, trust, PASS, reason('own-domain', null, text));
   }
-  const isInternal = trust.trusted && t.sender !== null && ownReading(snapshot, t.sender)?.policy === policy;
-  const decision = decideOwn(policy, t, trust, isInternal ? 'internal' : 'external');
+  const sender = t.sender === null ? undefined : ownReading(snapshot, t.sender);
+  const mail = trust.trusted && sender?.policy === policy ? 'internal' : 'external';
+  const decision = decideOwn(policy, t, trust, mail, (existence) =>
+    routeAtRcpt(snapshot, t, sender ?? null, { guard: null, ...own, mail, existence }),
+  );
   return t.earlierDomain === undefined ? decision : aloneOrLater(snapshot, policy, t, t.earlierDomain, decision);
-}
-
-/** The own domain and mailbox that Postfix may deliver to, however the sender has wrapped it, or left the domain out. */
-export function ownReading(snapshot: Snapshot, recipient: Address): OwnReading | undefined {
-  for (const reading of addressReadings(recipient)) {
-    const policy = reading.domain === null ? undefined : snapshot.domains.get(reading.domain);
-    const mailbox = mailboxOf(reading);
-    if (policy !== undefined && mailbox !== null) return { policy, mailbox };
-  }
-  const { text, localPart } = recipient;
-  const { originDomain } = snapshot.host;
-  const isBare = text === localPart || text === `${localPart}@`;
-  const policy = isBare && originDomain !== undefined ? snapshot.domains.get(originDomain) : undefined;
-  return policy === undefined ? undefined : { policy, mailbox: { localPart, domain: policy.domain } };
 }
 
 /** Trust for the domain of `scope`, or in general where it is null. */
@@ -77,12 +69,13 @@ function decideOwn(
   t: RecipientTransaction,
   trust: TrustFinding,
   mail: MailKind,
+  routed: RuleInput['routed'],
 ): RecipientDecision {
   const { gateway } = policy;
   const walk =
     gateway === null || t.headers === undefined ? null : walkToTrueClient(gateway, t.client, t.headers, t.at);
   const trueClient = walk ?? findTrueClient(gateway, t.client, t.at);
-  const input: RuleInput = { policy, transaction: t, trust, trueClient };
+  const input: RuleInput = { policy, transaction: t, trust, trueClient, routed };
   const reasons: Reason[] = [
     reason('own-domain', policy.pointer, `${policy.domain} is an own domain of ${policy.organization}`),
     reason('trust', null, `${trust.trusted ? 'trusted' : 'not trusted'}: ${trust.text}`),
@@ -123,6 +116,17 @@ function decideOwn(
     // Observed mail is not touched, so nothing is told to later filters either.
     bypassSpamFilter: bypassSpamFilter && refusal === null && policy.enforcement === 'enforce',
   };
+}
+
+function routeAtRcpt(
+  snapshot: Snapshot,
+  t: RecipientTransaction,
+  sender: OwnReading | null,
+  recipient: RoutedRecipient,
+): RecipientRouting {
+  const senderTrust = trustOf(snapshot, sender?.policy ?? null, t);
+  const client = t.client.kind === 'smtp' ? t.client.address : null;
+  return decideRouteAtRcpt({ sender, senderTrust, client, at: t.at }, recipient);
 }
 
 /** Also where the later domain is only observed: what the earlier one decides would act on its recipients. */

@@ -26,6 +26,7 @@ export type RuleId =
   | 'marks'
   | 'dkim-sign'
   | 'routing'
+  | 'unknown-recipient'
   | 'spam-pattern'
   | 'one-domain'
   | 'enforcement';

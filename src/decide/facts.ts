@@ -3,6 +3,7 @@
  * Source: RFC 5321 §3.3 (transaction), Postfix SMTPD_POLICY_README (attributes).
  */
 import type { Address, Domain, IpAddress } from '../mail/index.ts';
+import type { Existence } from '../snapshot/index.ts';
 
 /** How far the SMTP session is. */
 export type Stage = 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | 'message';
@@ -16,6 +17,16 @@ export type Client =
 
 /** An automatic block: until when it acts, in milliseconds since 1970, and why it was made. */
 export type ShortTermBlockFact = { readonly until: number; readonly reason: string };
+
+/**
+ * Whether a recipient exists, and what says so. `unknown`: it cannot be found out now. `setting` is the JSON pointer of
+ * the source, or of all of them.
+ */
+export type ExistenceFact = {
+  readonly kind: Existence | 'unknown';
+  readonly setting: string;
+  readonly text: string;
+};
 
 /** One recipient of one transaction. `at` is in milliseconds since 1970. Absent facts are null. */
 export type RecipientTransaction = {
@@ -32,6 +43,8 @@ export type RecipientTransaction = {
   readonly at: number;
   /** The automatic block of the true client by the recipient's own domain; absent where there is none. */
   readonly shortTermBlock?: ShortTermBlockFact;
+  /** Absent where its own domain does not say who exists: everybody does then. */
+  readonly existence?: ExistenceFact;
   /** Absent before the end of the headers. */
   readonly headers?: readonly HeaderField[];
   /** The own domain of the recipient that was taken first in the same message; absent where there is none. */
@@ -63,11 +76,13 @@ export type MessageRecipient = {
 /** One message at the end of its headers. */
 export type MessageTransaction = Omit<
   RecipientTransaction,
-  'recipient' | 'stage' | 'earlierDomain' | 'shortTermBlock'
+  'recipient' | 'stage' | 'earlierDomain' | 'shortTermBlock' | 'existence'
 > & {
   readonly recipients: readonly MessageRecipient[];
   readonly headers: readonly HeaderField[];
   readonly author: Author;
+  /** Whether each recipient exists, in their order; null where its domain does not say. Absent where none says. */
+  readonly existences?: readonly (ExistenceFact | null)[];
   /** What the spam patterns of gateways found, by own domain; absent where none had to be looked for. */
   readonly spamHits?: ReadonlyMap<Domain, SpamHit>;
   /** Recipients that Postfix has refused because they do not exist; absent where there are none. */

@@ -1,7 +1,7 @@
 /** Through which inbound gateways a message came: what must be looked for in its header follows from that. */
 import type { Domain } from '../mail/index.ts';
 import type { GatewayPolicy, Snapshot } from '../snapshot/index.ts';
-import { ownReading } from './decide.ts';
+import { ownReading } from './readings.ts';
 import type { MessageTransaction } from './facts.ts';
 import { findTrueClient } from './true-client.ts';
 

@@ -3,11 +3,12 @@
  * the end of the headers; the bytes are hashed and signed elsewhere.
  * Source: RFC 5321 §3.3, RFC 6376 §5.1 (authority to sign), RFC 8601 §5 (forged fields).
  */
-import { transient, type Address } from '../mail/index.ts';
+import { transient } from '../mail/index.ts';
 import type { RouteId, Snapshot } from '../snapshot/index.ts';
-import { decideRecipient, INTERNAL, internalDomainGuard, ownReading, trustOf } from './decide.ts';
+import { decideRecipient, INTERNAL, internalDomainGuard, trustOf } from './decide.ts';
 import type { MessageVerdict, Reason, RecipientDecision, Verdict } from './decision.ts';
-import type { HeaderField, MessageRecipient, MessageTransaction } from './facts.ts';
+import type { ExistenceFact, HeaderField, MessageRecipient, MessageTransaction } from './facts.ts';
+import { ownReading, recipientReading } from './readings.ts';
 import {
   decideBehindGateway,
   type BehindGateway,
@@ -154,6 +155,7 @@ const kept = (text: string): RecipientRouting => ({
   here: true,
   routes: [],
   refusal: null,
+  loop: null,
   reasons: [reason('routing', null, text)],
 });
 
@@ -177,17 +179,21 @@ const marksFor = ({ installation }: Snapshot, headers: readonly HeaderField[]): 
 
 function route(snapshot: Snapshot, t: MessageTransaction, marks: ReadonlyMap<string, RouteId>): Routed {
   const sender = t.sender === null ? null : (ownReading(snapshot, t.sender) ?? null);
-  const recipients = t.recipients.map((recipient) => recipientFor(snapshot, t, sender, recipient));
+  const isLocalBounce = t.client.kind === 'local' && t.sender === null;
+  const recipients = t.recipients.map((recipient, index) =>
+    // A bounce that Postfix or a local program hands in must not be refused: it would be lost or go round.
+    recipientFor(snapshot, t, sender, recipient, isLocalBounce ? null : (t.existences?.[index] ?? null)),
+  );
   const routing = decideRouting({
     sender,
     senderTrust: trustOf(snapshot, sender?.policy ?? null, t),
     recipients,
+    client: t.client.kind === 'smtp' ? t.client.address : null,
+    at: t.at,
     visited: visitedRoutes(t.headers, marks),
   });
   const guarded = recipients.flatMap(({ guard }) => guard ?? []);
-  // A bounce that Postfix or a local program hands in must not be refused: it would be lost or go round. So there such
-  // a recipient is only taken out.
-  const isLocalBounce = t.client.kind === 'local' && t.sender === null;
+  // In such a bounce the recipient is only taken out.
   if (guarded.length > 0 && !isLocalBounce) {
     return { verdict: { kind: 'reject', reply: INTERNAL }, routing, reasons: guarded.slice(0, 1) };
   }
@@ -206,6 +212,7 @@ function recipientFor(
   t: MessageTransaction,
   sender: OwnReading | null,
   { address, resolved }: MessageRecipient,
+  existence: ExistenceFact | null,
 ): RoutedRecipient {
   const own = recipientReading(snapshot, address, resolved?.address ?? null);
   const policy = own?.policy ?? null;
@@ -218,20 +225,8 @@ function recipientFor(
     policy,
     mailbox: own?.mailbox ?? mailboxOf(address),
     mail: isInternal ? 'internal' : 'external',
+    existence,
   };
-}
-
-/**
- * Whose recipient it is. What a wrapped address may reach is refused by the rules of all that it may reach, but it goes
- * one way only, so what Postfix makes of it decides where that is told: `bob%example.com@elsewhere.example` is no
- * mailbox of example.com where Postfix sends it on.
- */
-function recipientReading(snapshot: Snapshot, address: Address, resolved: Address | null): OwnReading | undefined {
-  const typed = ownReading(snapshot, address);
-  if (resolved === null) return typed;
-  const policy = resolved.domain === null ? undefined : snapshot.domains.get(resolved.domain);
-  const mailbox = policy === typed?.policy ? typed?.mailbox : mailboxOf(resolved);
-  return policy === undefined || !mailbox ? undefined : { policy, mailbox };
 }
 
 /** Why a message must wait: it would go past a route, or under an encoded address to the relay host. */

@@ -11,6 +11,8 @@ export * from './ip-set.ts';
 export * from './message-text.ts';
 export * from './private-address.ts';
 export * from './received.ts';
+export * from './recipient-list.ts';
+export * from './recipient-name.ts';
 export * from './result.ts';
 export * from './shared-senders.ts';
 export * from './smtp-reply.ts';

@@ -68,11 +68,16 @@ const maps = z
 
 const postfix = z
   .strictObject(
-    { configDirectory: path(DIRECTORY).default('/etc/postfix') },
+    {
+      configDirectory: path(DIRECTORY).default('/etc/postfix'),
+      logFile: path('must be the path of the file that Postfix logs to').optional(),
+    },
     { error: 'must be a group of keys, such as { configDirectory: /etc/postfix }' },
   )
   .default({ configDirectory: '/etc/postfix' })
-  .describe('the Postfix beside this process');
+  .describe(
+    'the Postfix beside this process; logFile absent: its maillog_file, else /var/log/mail.log or /var/log/maillog',
+  );
 
 const dnsServer = z.string({ error: 'must be an address such as 127.0.0.1:53' }).superRefine((typed, context) => {
   const fault = checkDnsServer(typed);

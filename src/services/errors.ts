@@ -17,6 +17,8 @@ export const ERROR_CODES = {
   POSTERN_NOT_AVAILABLE: 'the provider keeps this from the organization',
   POSTERN_CANNOT_LISTEN: 'a door cannot be opened',
   POSTERN_NO_POSTFIX: 'there is no Postfix at hand',
+  POSTERN_ROUTE_EXISTS: 'the organization has a route of that name already',
+  POSTERN_ROUTE_IN_USE: 'settings use the route that would be removed',
   POSTERN_ROUTES_NOT_INSTALLED: 'Postfix does not know the routes yet',
   POSTERN_MAP_NOT_WRITTEN: 'a table for Postfix could not be written',
   POSTERN_QUEUE_NEEDS_POSTERN: 'queued mail waits for a route of Postern',

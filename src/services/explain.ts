@@ -10,6 +10,7 @@ import {
   ownReading,
   trustOf,
   type Client,
+  type ExistenceFact,
   type HeaderField,
   type MessageTransaction,
   type MessageVerdict,
@@ -36,6 +37,8 @@ export type Question = {
   readonly headers: readonly HeaderField[] | null;
   /** What the spam patterns found; absent where none was looked for. */
   readonly spamHits?: MessageTransaction['spamHits'];
+  /** Whether each recipient exists, in their order; absent where no domain says so. */
+  readonly existences?: readonly (ExistenceFact | null)[];
   /** The automatic block of a client by an own domain; absent where none is known of. */
   readonly blockOf?: (domain: Domain, address: IpAddress) => ShortTermBlockFact | null;
 };
@@ -76,12 +79,14 @@ export type Explanation = {
 /** The message of a question as one transaction, as if every recipient were taken. */
 export function messageOf(question: Question, recipients = question.recipients): MessageTransaction {
   const { client, sender, saslUsername, encrypted, at, spamHits } = question;
+  const existences = recipients.map((recipient) => existenceOf(question, recipient));
   const headers = question.headers ?? [];
   return {
     ...{ client, sender, saslUsername, encrypted, at, headers, daemonName: null },
     recipients: recipients.map((address) => ({ address, resolved: null })),
     author: authorOf(headers),
     ...(spamHits !== undefined && { spamHits }),
+    ...(question.existences !== undefined && { existences }),
   };
 }
 
@@ -132,23 +137,26 @@ export function explain(snapshot: Snapshot, question: Question): Explanation {
   };
 }
 
+const existenceOf = ({ recipients, existences }: Question, recipient: Address): ExistenceFact | null =>
+  existences?.[recipients.indexOf(recipient)] ?? null;
+
 type Decided = { readonly recipient: Address; readonly decision: RecipientDecision };
 
 /** The recipients one after the other, as one message names them. */
-function decideInOrder(
-  snapshot: Snapshot,
-  { client, sender, saslUsername, encrypted, at, blockOf }: Question,
-  recipients: readonly Address[],
-): Decided[] {
+function decideInOrder(snapshot: Snapshot, question: Question, recipients: readonly Address[]): Decided[] {
+  const { client, sender, saslUsername, encrypted, at, blockOf } = question;
   let earlierDomain: Domain | null = null;
   return recipients.map((recipient) => {
     const policy = ownReading(snapshot, recipient)?.policy;
     const block =
       policy === undefined || client.kind !== 'smtp' ? null : (blockOf?.(policy.domain, client.address) ?? null);
+    // Mail of sendmail(1) is not asked about at RCPT: Postfix itself finds out who is unknown.
+    const existence = client.kind === 'local' ? null : existenceOf(question, recipient);
     const decision = decideRecipient(snapshot, {
       ...{ stage: 'rcpt', client, sender, saslUsername, encrypted, at, daemonName: null, recipient },
       ...(block !== null && { shortTermBlock: block }),
       ...(earlierDomain !== null && { earlierDomain }),
+      ...(existence !== null && { existence }),
     });
     if (decision.verdict.kind === 'pass') earlierDomain ??= decision.domain;
     return { recipient, decision };

@@ -1,5 +1,5 @@
 /**
- * Decisions as history keeps them: plain texts, and the list entries that the client met. What is made here holds on to
+ * Decisions, and deliveries that failed, as history keeps them: plain texts, and the list entries that the client met. What is made here holds on to
  * no snapshot and no message. Decides nothing.
  */
 import type {
@@ -11,8 +11,8 @@ import type {
   RecipientDecision,
   RecipientTransaction,
 } from '../decide/index.ts';
-import { formatIpAddress, formatReply, type Domain, type IpAddress } from '../mail/index.ts';
-import type { DomainPolicy, ListedIp, ListedIps, Snapshot } from '../snapshot/index.ts';
+import { formatIpAddress, formatReply, parseDomain, type Domain, type IpAddress } from '../mail/index.ts';
+import type { DomainPolicy, ListedIp, ListedIps, RouteId, Snapshot } from '../snapshot/index.ts';
 import type { EntryHit, HistoryAddition, MessageContext } from './ports.ts';
 
 /** A decision that was made. `at` is in milliseconds since 1970. */
@@ -32,11 +32,39 @@ export type HistoryEvent =
       readonly transaction: Omit<MessageTransaction, 'at'>;
       readonly queueId: string | null;
       readonly decision: MessageDecision;
+    }
+  | {
+      readonly kind: 'delivery';
+      readonly at: number;
+      readonly snapshot: Snapshot;
+      readonly delivery: FailedDelivery;
     };
 
-/** What history keeps of a decision. */
-export const additionOf = (event: HistoryEvent): HistoryAddition =>
-  event.kind === 'recipient' ? ofRecipient(event) : ofMessage(event);
+/** A delivery to a route that failed for good. What is null is not known. */
+export type FailedDelivery = {
+  readonly queueId: string;
+  readonly route: RouteId;
+  /** `<>` for the null sender. */
+  readonly sender: string | null;
+  /** As the route's server sees it. */
+  readonly recipient: string;
+  readonly clientAddress: string | null;
+  /** What the route's server answered. */
+  readonly reply: string | null;
+  readonly text: string;
+};
+
+/** What history keeps of a decision, or of what became of it. */
+export function additionOf(event: HistoryEvent): HistoryAddition {
+  switch (event.kind) {
+    case 'recipient':
+      return ofRecipient(event);
+    case 'message':
+      return ofMessage(event);
+    case 'delivery':
+      return ofDelivery(event);
+  }
+}
 
 function ofRecipient({
   at,
@@ -105,6 +133,32 @@ function ofMessage({
   };
 }
 
+function ofDelivery({ at, snapshot, delivery }: Extract<HistoryEvent, { kind: 'delivery' }>): HistoryAddition {
+  const { queueId, route, sender, recipient, clientAddress, reply, text } = delivery;
+  const names = [recipient, sender ?? ''].map((address) => parseDomain(address.slice(address.lastIndexOf('@') + 1)));
+  const own = names.flatMap((name) => (name.ok && snapshot.domains.has(name.value) ? name.value : []));
+  return {
+    at,
+    stage: 'delivery',
+    queueId,
+    instance: null,
+    clientAddress: clientAddress ?? 'unknown',
+    trueClient: null,
+    saslUsername: null,
+    sender: sender ?? 'unknown',
+    recipients: [recipient],
+    domains: [...new Set(own)],
+    verdict: 'failed',
+    observed: null,
+    reply,
+    rule: 'routing',
+    setting: snapshot.routes.get(route)?.pointer ?? null,
+    text,
+    revision: snapshot.revision,
+    hits: [],
+  };
+}
+
 /** The own domains of a message: its recipients', its author's and its sender's, each once. */
 function policiesOf(
   { recipients, author, sender }: Omit<MessageTransaction, 'at'>,
@@ -140,7 +194,9 @@ function entryAt({ entries, pointer }: ListedIps, setting: string): ListedIp | u
   return entries[Number(setting.slice(length + 1))];
 }
 
-const clientText = (client: Client): string => (client.kind === 'smtp' ? formatIpAddress(client.address) : client.kind);
+/** A client as history and logs name it. */
+export const clientText = (client: Client): string =>
+  client.kind === 'smtp' ? formatIpAddress(client.address) : client.kind;
 
 function trueClientText(trueClient: IpAddress | null, client: Client): string | null {
   if (trueClient === null) return null;

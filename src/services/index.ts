@@ -33,7 +33,14 @@ export { createMessageJudge, type MessageJudge } from './message-judge.ts';
 export { createRoutedSnapshots, type RoutedPostfix, type RoutedSnapshots } from './routed-snapshots.ts';
 export { knownRoutesOf } from './route-numbers.ts';
 export { createSpamPatterns, type SpamPatterns } from './spam-patterns.ts';
+export { createSocketmapAnswers, type SocketmapAnswers } from './socketmap-answers.ts';
 export { createSigner, type Signer } from './signer.ts';
+export { createRouteReport, routeCounts, type RouteReport } from './route-counts.ts';
+export { createRouteFailures, type RouteFailures } from './route-failures.ts';
+export type { PostfixQueue, QueuedMessage, RouteMeters, WaitingForRoute } from './route-ports.ts';
+export { createRouteQueue, type RouteQueue } from './route-queue.ts';
+export { createRecipientDirectory, existencesOf, type RecipientDirectory } from './recipient-directory.ts';
+export { NO_RECIPIENT_MAPS, type RecipientMaps } from './recipient-ports.ts';
 export { createRouteServers, type RouteServers } from './route-servers.ts';
 export type {
   AddressResolver,

@@ -2,12 +2,20 @@
  * From a settings text to a snapshot, or to every fault with its file, line and column. Changes nothing.
  */
 import { createHash } from 'node:crypto';
-import { parseIpListFile, type IpList } from '../mail/index.ts';
+import {
+  parseIpListFile,
+  parseRecipientFile,
+  recipientListSize,
+  type IpList,
+  type RecipientList,
+  type Result,
+} from '../mail/index.ts';
 import { LIMITS, nameOfPlace, validate, type Settings, type SettingsIssue, type Severity } from '../settings/index.ts';
 import {
   checkPattern,
   compile,
   listFilesOf,
+  recipientFilesOf,
   type HostSettings,
   type Materials,
   type RevisionId,
@@ -40,7 +48,10 @@ export type Loaded = {
 };
 
 /** What a compile needs beside the settings and their list files. */
-export type Surroundings = { readonly host: HostSettings; readonly postfix: Omit<Materials, 'lists'> };
+export type Surroundings = {
+  readonly host: HostSettings;
+  readonly postfix: Omit<Materials, 'lists' | 'recipientLists'>;
+};
 
 /** One line for a person: `file:line:column: sentence`. */
 export const formatIssue = (issue: LocatedIssue): string =>
@@ -92,61 +103,102 @@ export async function loadSettings(
   const refused = { text, lists: new Map<string, string>(), listFiles: null, settings: null, snapshot: null };
   if (settings === null) return { ...refused, issues };
 
-  const files = listFilesOf(settings);
-  const { texts, lists, isComplete } = await readLists(store, text, files, lastLists, issues);
-  const named = { ...refused, lists: texts, listFiles: [...files.keys()] };
-  if (!isComplete) return { ...named, issues };
+  const gathering = { store, text, lastLists, issues, texts: new Map<string, string>() };
+  const lists = await readLists(gathering, listFilesOf(settings), IP_LIST);
+  const recipientLists = await readLists(gathering, recipientFilesOf(settings), RECIPIENTS);
+  const { texts } = gathering;
+  const files = new Set([...listFilesOf(settings).keys(), ...recipientFilesOf(settings).keys()]);
+  const named = { ...refused, lists: texts, listFiles: [...files] };
+  if (lists === null || recipientLists === null) return { ...named, issues };
 
-  const materials = { ...surroundings.postfix, lists };
+  const materials = { ...surroundings.postfix, lists, recipientLists };
   const compiled = compile(settings, materials, surroundings.host, revisionOf(text.text, texts));
-  const notActing = settingsNotActing(settings, compiled.ok ? compiled.value : null);
-  issues.push(...locateIssues(text, notActing));
+  issues.push(...locateIssues(text, settingsNotActing(compiled.ok ? compiled.value : null)));
   if (compiled.ok) return { ...named, settings, snapshot: compiled.value, issues };
   return { ...named, issues: [...issues, ...locateIssues(text, compiled.error)] };
 }
 
-/** Reads the list files, adds their faults to `issues`, and says whether each has a text that can be used. */
-async function readLists(
-  store: SettingsStore,
-  settings: SettingsText,
+type Refused = {
+  readonly refusals: readonly { readonly line: number; readonly message: string }[];
+  readonly more: number;
+};
+
+/** A kind of file that settings name. */
+type FileKind<T> = {
+  readonly called: string;
+  readonly parse: (text: string) => Result<T, Refused>;
+  readonly count: (parsed: T) => number;
+  /** What an empty one does that nobody may expect; null where there is nothing to say. */
+  readonly ifEmpty: string | null;
+};
+
+const IP_LIST: FileKind<IpList> = {
+  called: 'list file',
+  parse: parseIpListFile,
+  count: ({ count }) => count,
+  ifEmpty: null,
+};
+
+const RECIPIENTS: FileKind<RecipientList> = {
+  called: 'file of recipients',
+  parse: parseRecipientFile,
+  count: recipientListSize,
+  ifEmpty: 'which names nobody: mail for recipients that no other source names is refused',
+};
+
+/** What reading goes with: texts and faults are added. */
+type Gathering = {
+  readonly store: SettingsStore;
+  readonly text: SettingsText;
+  readonly lastLists: LastLists;
+  readonly issues: LocatedIssue[];
+  readonly texts: Map<string, string>;
+};
+
+/** Reads files; null where one has no text that can be used, also none from before. */
+async function readLists<T>(
+  { store, text: settings, lastLists, issues, texts }: Gathering,
   files: ReadonlyMap<string, string>,
-  lastLists: LastLists,
-  issues: LocatedIssue[],
-): Promise<{ texts: Map<string, string>; lists: Map<string, IpList>; isComplete: boolean }> {
-  const texts = new Map<string, string>();
-  const lists = new Map<string, IpList>();
+  kind: FileKind<T>,
+): Promise<Map<string, T> | null> {
+  const lists = new Map<string, T>();
   for (const [file, pointer] of files) {
-    const now = await readList(store, file);
+    const now = await readList(store, file, kind);
     if ('fault' in now) issues.push(...locateIssues(settings, [{ severity: 'error', pointer, message: now.fault }]));
     if ('issues' in now) issues.push(...now.issues);
-    const used = 'list' in now ? now : await readLastList(file, lastLists);
+    const used = 'list' in now ? now : await readLastList(file, lastLists, kind);
     if (used === null) continue;
+    if (kind.ifEmpty !== null && kind.count(used.list) === 0) {
+      const message = `names the ${kind.called} ${file}, ${kind.ifEmpty}`;
+      issues.push(...locateIssues(settings, [{ severity: 'warning', pointer, message }]));
+    }
     texts.set(file, used.text);
     lists.set(file, used.list);
   }
-  return { texts, lists, isComplete: lists.size === files.size };
+  return lists.size === files.size ? lists : null;
 }
 
-type ReadList = { readonly text: string; readonly list: IpList };
+type ReadList<T> = { readonly text: string; readonly list: T };
 
-async function readLastList(file: string, lastLists: LastLists): Promise<ReadList | null> {
+async function readLastList<T>(file: string, lastLists: LastLists, kind: FileKind<T>): Promise<ReadList<T> | null> {
   const text = await lastLists(file);
-  const parsed = text === null ? null : parseIpListFile(text);
+  const parsed = text === null ? null : kind.parse(text);
   return text !== null && parsed?.ok === true ? { text, list: parsed.value } : null;
 }
 
-async function readList(
+async function readList<T>(
   store: SettingsStore,
   file: string,
-): Promise<ReadList | { readonly fault: string } | { readonly issues: readonly LocatedIssue[] }> {
+  kind: FileKind<T>,
+): Promise<ReadList<T> | { readonly fault: string } | { readonly issues: readonly LocatedIssue[] }> {
   let text: string;
   try {
     text = await store.readList(file);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return { fault: `names the list file ${file}, which cannot be read: ${why}` };
+    return { fault: `names the ${kind.called} ${file}, which cannot be read: ${why}` };
   }
-  const parsed = parseIpListFile(text);
+  const parsed = kind.parse(text);
   if (!parsed.ok) {
     const { refusals, more } = parsed.error;
     const at = (line: number, message: string): LocatedIssue => ({ file, line, column: 1, severity: 'error', message });
@@ -154,11 +206,10 @@ async function readList(
     if (more > 0) issues.push(at(1, `and ${more} more lines are refused`));
     return { issues };
   }
-  const { count } = parsed.value;
+  const count = kind.count(parsed.value);
   if (count > LIMITS.listFileEntries) {
-    return {
-      fault: `names the list file ${file}, which holds ${count} entries; the limit is ${LIMITS.listFileEntries}`,
-    };
+    const limit = `the limit is ${LIMITS.listFileEntries}`;
+    return { fault: `names the ${kind.called} ${file}, which holds ${count} entries; ${limit}` };
   }
   return { text, list: parsed.value };
 }

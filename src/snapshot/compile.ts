@@ -2,19 +2,7 @@
  * Settings and what they name (list files, this server's own listeners) made into a snapshot, or the reasons why not.
  * Deterministic: the same input gives the same snapshot. Reads nothing itself.
  */
-import {
-  compareIpAddresses,
-  compileIpSet,
-  fail,
-  isUnder,
-  ok,
-  parseIpAddress,
-  type Domain,
-  type IpAddress,
-  type IpList,
-  type IpRange,
-  type Result,
-} from '../mail/index.ts';
+import { compileIpSet, fail, isUnder, ok, type Domain, type IpList, type IpRange, type Result } from '../mail/index.ts';
 import {
   Issues,
   ownDomains,
@@ -25,10 +13,12 @@ import {
   type Settings,
   type SettingsIssue,
 } from '../settings/index.ts';
+import { checkRoutesToOurselves, type Ourselves } from './ourselves.ts';
 import { checkPattern } from './pattern.ts';
 import { literalPrefix } from './pattern-prefix.ts';
-import { compileRouteServers } from './route-servers.ts';
-import { compileInbound, compileOutbound, compileRoutes, NO_INSTALLATION } from './routes.ts';
+import { compileRecipients, type RecipientLists } from './recipients.ts';
+import { compileRouteServers, compileServersOfRoutes } from './route-servers.ts';
+import { compileInbound, compileOutbound, compileRoutes, NO_INSTALLATION, routeId } from './routes.ts';
 import type {
   AutoBlockPolicy,
   DomainPolicy,
@@ -44,17 +34,12 @@ import { agreedTls, incomingTls, outgoingTls } from './tls-merge.ts';
 /** What the operator's file says, beside the settings. */
 export type HostSettings = Omit<HostPolicy, 'trustedNetworks'> & { readonly trustedNetworks: readonly IpRange[] };
 
-/** An address and port that an smtpd of this host listens on; null stands for every local address. */
-export type SmtpdListener = { readonly address: IpAddress | null; readonly port: number };
-
 /** What was read from outside for the settings to be complete. */
-export type Materials = {
+export type Materials = Ourselves & {
   /** List files by the path that the settings name them by. */
   readonly lists: ReadonlyMap<string, IpList>;
-  /** Where this host's Postfix listens; empty where no Postfix is at hand. */
-  readonly smtpdListeners: readonly SmtpdListener[];
-  /** Addresses of this host, for listeners on every address. */
-  readonly localAddresses: readonly IpAddress[];
+  /** Files of recipients, in the same way. */
+  readonly recipientLists: RecipientLists;
 };
 
 /** Compiles checked settings. Errors: what only now can be known to be wrong, as settings issues. */
@@ -70,7 +55,11 @@ export function compile(
   for (const organization of settings.organizations.values()) {
     checkRoutesToOurselves(organization, materials, issues);
     routes.push(...compileRoutes(organization));
-    const routeHosts = [...organization.routes.values()].map(({ host, mx }): RouteHost => ({ host, mx }));
+    const routeHosts = [...organization.routes].map(([name, { host, mx }]): RouteHost => ({
+      route: routeId(organization.name, name),
+      host,
+      mx,
+    }));
     const isProviderShared = sharedSuffix(organization.primaryDomain, settings.provider.sharedDomains) !== null;
     for (const own of organization.domains.values()) {
       checkDomain(own, host, issues);
@@ -119,6 +108,7 @@ function compileDomain(
     allowed: compileList(own.allowedIps, `${own.pointer}/allowedIps`, materials),
     blocked: compileList(own.blockedIps, `${own.pointer}/blockedIps`, materials),
     autoBlock: compileAutoBlock(own),
+    recipients: compileRecipients(own, materials.recipientLists),
     gateway:
       gateway?.enabled === true
         ? {
@@ -130,11 +120,16 @@ function compileDomain(
                 ? null
                 : { pattern: gateway.spamPattern, prefix: literalPrefix(gateway.spamPattern) },
             blockedBehindGateway: gateway.blockedBehindGateway,
+            internalRoute:
+              gateway.internalThroughGateway === undefined
+                ? null
+                : routeId(organization.name, gateway.internalThroughGateway),
             pointer: `${own.pointer}/inboundGateway`,
           }
         : null,
     routeHosts,
     routeServers: compileRouteServers(routeHosts, new Map()),
+    serversOfRoutes: compileServersOfRoutes(routeHosts, new Map()),
     inboundRoutes: compileInbound(own, organization.name),
     outboundRoutes: compileOutbound(own, organization.name),
     tlsIncoming: incomingTls(own),
@@ -170,24 +165,6 @@ function compileList(entries: readonly IpEntry[], pointer: string, materials: Ma
 
 function missingList(file: string): never {
   throw new Error(`list file ${file} was not given to compile`);
-}
-
-function checkRoutesToOurselves(organization: Organization, materials: Materials, issues: Issues): void {
-  const isSame = (one: IpAddress) => (other: IpAddress) => compareIpAddresses(one, other) === 0;
-  for (const [name, route] of organization.routes) {
-    const address = parseIpAddress(route.host);
-    if (address === null) continue;
-    const isOurs = materials.smtpdListeners.some(
-      (listener) =>
-        listener.port === route.port &&
-        (listener.address === null ? materials.localAddresses : [listener.address]).some(isSame(address)),
-    );
-    if (isOurs) {
-      const why = 'where this Postfix itself listens: mail would go round in a circle';
-      const path = ['organizations', organization.name, 'routes', name, 'host'];
-      issues.error(path, `is ${route.host} port ${route.port}, ${why}; name the other server`);
-    }
-  }
 }
 
 function checkDomain(own: OwnDomain, host: HostSettings, issues: Issues): void {

@@ -1,12 +1,15 @@
 /** The face of the snapshot: settings compiled for decisions. */
-export { compile, listFilesOf, type HostSettings, type Materials, type SmtpdListener } from './compile.ts';
+export { compile, listFilesOf, type HostSettings, type Materials } from './compile.ts';
+export { isOurAddress, type Ourselves, type SmtpdListener } from './ourselves.ts';
 export { namedRouteHosts, routeHostKey, withRouteServers, type RouteAddresses } from './route-servers.ts';
 export { withSigningKeys, type ActiveKey } from './signing-keys.ts';
-export { dependsOnWhoExists, NO_INSTALLATION, plainRule, withInstallation } from './routes.ts';
+export { recipientFilesOf, type RecipientLists } from './recipients.ts';
+export { inboundRuleFor, NO_INSTALLATION, plainRule, withInstallation } from './routes.ts';
 export { checkPattern } from './pattern.ts';
 export type {
   AutoBlockPolicy,
   DomainPolicy,
+  Existence,
   GatewayPolicy,
   HostPolicy,
   InboundRule,
@@ -16,6 +19,7 @@ export type {
   MailKind,
   OutboundRule,
   ProviderSigning,
+  RecipientSource,
   RevisionId,
   Route,
   RouteId,

@@ -3,7 +3,17 @@
  * settings (numbers are given, tables are written), so it is put over a compiled snapshot.
  */
 import type { Organization, OwnDomain } from '../settings/index.ts';
-import type { InboundRule, MailKind, OutboundRule, Route, RouteId, RouteInstallation, Snapshot } from './snapshot.ts';
+import type {
+  DomainPolicy,
+  Existence,
+  InboundRule,
+  MailKind,
+  OutboundRule,
+  Route,
+  RouteId,
+  RouteInstallation,
+  Snapshot,
+} from './snapshot.ts';
 
 /** Nothing is known to Postfix. */
 export const NO_INSTALLATION: RouteInstallation = { routes: new Map(), isAsked: false, isLive: false };
@@ -25,25 +35,17 @@ export function compileRoutes({ name: organization, routes }: Organization): Rou
   }));
 }
 
-/**
- * The inbound rules that act, in their order. Who exists is not known yet, so where the settings say it, rules act up
- * to the first that tells existing recipients from missing ones.
- */
-export function compileInbound(own: OwnDomain, organization: string): InboundRule[] {
-  const isUnclear = own.inboundRouting.findIndex((rule) => dependsOnWhoExists(own, rule));
-  const acting = isUnclear < 0 ? own.inboundRouting : own.inboundRouting.slice(0, isUnclear);
-  return acting.map(({ route, mail, alsoSave, suppressBounces }, index) => ({
+/** The inbound rules, in their order. */
+export const compileInbound = (own: OwnDomain, organization: string): InboundRule[] =>
+  own.inboundRouting.map(({ route, mail, recipients, alsoSave, suppressBounces }, index) => ({
     route: routeId(organization, route),
     mail,
+    // Where nobody says who exists, everybody does.
+    recipients,
     alsoSave,
     suppressBounces,
     pointer: `${own.pointer}/inboundRouting/${index}`,
   }));
-}
-
-/** Whether a rule, of a domain that says who exists, is not for all recipients. */
-export const dependsOnWhoExists = (own: OwnDomain, rule: OwnDomain['inboundRouting'][number]): boolean =>
-  own.recipients !== undefined && (rule.recipients.length < 2 || rule.alsoSave);
 
 /** The outbound rules. */
 export const compileOutbound = (own: OwnDomain, organization: string): OutboundRule[] =>
@@ -60,16 +62,31 @@ export const withInstallation = (snapshot: Snapshot, installation: RouteInstalla
   installation,
 });
 
+/** What of a domain's policy says where its recipients go. */
+type InboundPolicy = Pick<DomainPolicy, 'inboundRoutes' | 'enforcement' | 'recipients'>;
+
+/** The rule that a recipient meets. */
+export const inboundRuleFor = (
+  { inboundRoutes }: Pick<DomainPolicy, 'inboundRoutes'>,
+  kind: MailKind,
+  existence: Existence,
+): InboundRule | undefined =>
+  inboundRoutes.find(({ mail, recipients }) => mail.includes(kind) && recipients.includes(existence));
+
 /**
- * The inbound rule that takes all mail of a domain whatever its sender, if there is one: a line of the transport table
- * does it, and goes on doing it while Postern is down.
+ * The inbound rule that takes all mail of a domain whatever its sender and its recipient, if there is one: a line of
+ * the transport table does it, and goes on doing it while Postern is down.
  */
-export function plainRule(rules: readonly InboundRule[], enforcement: 'enforce' | 'observe'): InboundRule | null {
-  if (enforcement === 'observe') return null;
-  const first = (kind: MailKind): InboundRule | undefined => rules.find(({ mail }) => mail.includes(kind));
-  const internal = first('internal');
-  const external = first('external');
-  if (internal === undefined || external === undefined || internal.route !== external.route) return null;
-  const isPlain = [internal, external].every(({ alsoSave, suppressBounces }) => !alsoSave && !suppressBounces);
-  return isPlain ? external : null;
+export function plainRule(policy: InboundPolicy): InboundRule | null {
+  if (policy.enforcement === 'observe') return null;
+  const cases: readonly Existence[] = policy.recipients === null ? ['existing'] : ['existing', 'missing'];
+  const met = cases.flatMap((existence) =>
+    (['internal', 'external'] as const).map((kind) => inboundRuleFor(policy, kind, existence)),
+  );
+  const first = met[0];
+  if (first === undefined) return null;
+  const isPlain = met.every(
+    (rule) => rule !== undefined && rule.route === first.route && !rule.alsoSave && !rule.suppressBounces,
+  );
+  return isPlain ? first : null;
 }

@@ -3,7 +3,7 @@
  * instances), so that it can be compared, cloned and handed to another thread.
  * Never holds private keys.
  */
-import type { Domain, IpSet } from '../mail/index.ts';
+import type { Domain, IpSet, RecipientList } from '../mail/index.ts';
 import type { RouteSettings } from '../settings/index.ts';
 
 /** Twelve hexadecimal digits that change when, and only when, the settings or what they name change. */
@@ -24,6 +24,8 @@ export type GatewayPolicy = {
   readonly spamPattern: { readonly pattern: string; readonly prefix: string | null } | null;
   /** What becomes of mail whose true client is blocked: a refusal after DATA makes the gateway bounce. */
   readonly blockedBehindGateway: 'reject' | 'quarantine' | 'discard';
+  /** Where internal mail goes before it is delivered; it comes back by the gateway. Null where it does not. */
+  readonly internalRoute: RouteId | null;
   readonly pointer: string;
 };
 
@@ -36,6 +38,11 @@ export type AutoBlockPolicy = {
   readonly pointer: string;
 };
 
+/** Who exists: a file of addresses, or a map that Postfix reads. */
+export type RecipientSource =
+  | { readonly kind: 'file'; readonly file: string; readonly list: RecipientList; readonly pointer: string }
+  | { readonly kind: 'map'; readonly map: string; readonly pointer: string };
+
 /** What the rules may know of one own domain, and nothing of any other. */
 export type DomainPolicy = {
   readonly domain: Domain;
@@ -45,11 +52,15 @@ export type DomainPolicy = {
   readonly blocked: ListedIps;
   /** Null where clients are not blocked automatically. */
   readonly autoBlock: AutoBlockPolicy | null;
+  /** Who exists, in the order in which it is asked; null where everybody does. */
+  readonly recipients: readonly RecipientSource[] | null;
   readonly gateway: GatewayPolicy | null;
   /** The servers of the organization's routes as the settings name them. */
   readonly routeHosts: readonly RouteHost[];
   /** Their addresses, as far as they are known: never trusted by network. */
   readonly routeServers: IpSet;
+  /** The same, for each route by itself. */
+  readonly serversOfRoutes: ReadonlyMap<RouteId, IpSet>;
   /** Where mail for its recipients goes; the first rule that fits wins. */
   readonly inboundRoutes: readonly InboundRule[];
   /** Where mail from its trusted senders goes. */
@@ -72,7 +83,7 @@ export type SigningKey = { readonly selector: string; readonly algorithm: 'rsa-s
 export type ProviderSigning = { readonly domain: Domain; readonly keys: readonly SigningKey[] };
 
 /** A route's server: an address or a name, and whether the name is looked up as MX. */
-export type RouteHost = { readonly host: string; readonly mx: boolean };
+export type RouteHost = { readonly route: RouteId; readonly host: string; readonly mx: boolean };
 
 /** A route's name among those of all organizations: `<organization>/<route>`. */
 export type RouteId = string & { readonly __brand: 'RouteId' };
@@ -95,10 +106,14 @@ export type Route = {
 /** Internal mail has its sender and its recipient in the same own domain, and a trusted client. */
 export type MailKind = 'internal' | 'external';
 
+/** Whether a recipient of an own domain has a mailbox, or a name that leads to one. */
+export type Existence = 'existing' | 'missing';
+
 /** Where mail for recipients of an own domain goes. */
 export type InboundRule = {
   readonly route: RouteId;
   readonly mail: readonly MailKind[];
+  readonly recipients: readonly Existence[];
   readonly alsoSave: boolean;
   readonly suppressBounces: boolean;
   readonly pointer: string;
@@ -149,6 +164,8 @@ export type HostPolicy = {
   readonly authservId: string;
   /** Postfix's `myorigin`: the domain of addresses that have none. Absent where it is not known. */
   readonly originDomain?: Domain;
+  /** Postfix's `recipient_delimiter`: each character begins an address extension. Empty where there is none. */
+  readonly recipientDelimiter: string;
 };
 
 /** Everything that decisions rest on. */

@@ -9,10 +9,12 @@ import {
   parseClientAddress,
   parseDomain,
   parseIpListFile,
+  parseRecipientFile,
   parseIpRange,
   type Address,
   type Domain,
   type IpList,
+  type RecipientList,
   type IpRange,
 } from '../../src/mail/index.ts';
 import { knownRoutesOf } from '../../src/services/index.ts';
@@ -140,6 +142,9 @@ export type Around = {
   readonly originDomain?: string;
   /** The texts of list files by name. */
   readonly lists?: Readonly<Record<string, string>>;
+  /** The texts of files of recipients by name. */
+  readonly recipientLists?: Readonly<Record<string, string>>;
+  readonly recipientDelimiter?: string;
   /** `address:port` of each smtpd; `*` for every address. */
   readonly smtpd?: readonly string[];
   readonly local?: readonly string[];
@@ -151,12 +156,16 @@ export const aHost = (around: Around = {}): HostSettings => ({
   internalDomain: aDomain(around.internalDomain ?? 'route.postern.internal'),
   reinjectionServices: around.reinjectionServices ?? [],
   authservId: 'mx.example.com',
+  recipientDelimiter: around.recipientDelimiter ?? '',
   ...(around.originDomain !== undefined && { originDomain: aDomain(around.originDomain) }),
 });
 
 /** The materials of a compile. */
 export const someMaterials = (around: Around = {}): Materials => ({
   lists: new Map(Object.entries(around.lists ?? {}).map(([name, text]) => [name, aList(text)])),
+  recipientLists: new Map(
+    Object.entries(around.recipientLists ?? {}).map(([name, text]) => [name, aRecipientList(text)]),
+  ),
   smtpdListeners: (around.smtpd ?? []).map((text) => {
     const colon = text.lastIndexOf(':');
     const host = text.slice(0, colon);
@@ -167,6 +176,12 @@ export const someMaterials = (around: Around = {}): Materials => ({
 
 function aList(text: string): IpList {
   const list = parseIpListFile(text);
+  if (!list.ok) throw new Error(list.error.refusals.map((refusal) => refusal.message).join('\n'));
+  return list.value;
+}
+
+function aRecipientList(text: string): RecipientList {
+  const list = parseRecipientFile(text);
   if (!list.ok) throw new Error(list.error.refusals.map((refusal) => refusal.message).join('\n'));
   return list.value;
 }

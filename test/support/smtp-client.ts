@@ -44,8 +44,8 @@ export class SmtpClient {
   }
 
   /** Connects to loopback and reads the greeting. Errors: refused connection, no 220. */
-  static async connect(port: number): Promise<SmtpClient> {
-    const socket = connectTcp({ port, host: '127.0.0.1' });
+  static async connect(port: number, host = '127.0.0.1'): Promise<SmtpClient> {
+    const socket = connectTcp({ port, host });
     const client = new SmtpClient(socket);
     const greeting = await client.#reply();
     if (greeting.code !== 220) throw new Error(`greeting: ${replyText(greeting)}`);

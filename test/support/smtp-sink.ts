@@ -28,6 +28,16 @@ export interface SinkOptions {
   readonly port?: number;
 }
 
+/** What a server does with every mail. */
+export interface SinkConduct {
+  /** The reply to every RCPT, for example "550 5.1.1 not here". */
+  readonly rcpt?: string;
+  /** The reply to every message, which is not kept; its recipients count as refused. */
+  readonly message?: string;
+  /** How long it lets a client wait for what it answers. */
+  readonly delayMs?: number;
+}
+
 const keywords = ['PIPELINING', 'SIZE', '8BITMIME', 'DSN', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'];
 const endOfData = Buffer.from('\r\n.\r\n');
 
@@ -40,6 +50,8 @@ export class SmtpSink {
   /** Recipients refused with 450 or 550, in order. */
   readonly refused: string[] = [];
   readonly #gone = new Set<string>();
+  /** How it behaves from now on; as a good server unless set. */
+  conduct: SinkConduct = {};
 
   private constructor(server: Server, options: SinkOptions) {
     this.#server = server;
@@ -82,6 +94,7 @@ export class SmtpSink {
 
   /** Whether a recipient is taken, or how it is refused. */
   refusalOf(recipient: string): string | undefined {
+    if (this.conduct.rcpt !== undefined) return this.conduct.rcpt;
     if (this.#gone.has(recipient) || /^"?reject/i.test(recipient)) return '550 5.1.1 no such user here';
     return /^"?defer/i.test(recipient) ? '450 4.2.0 try again later' : undefined;
   }
@@ -102,9 +115,15 @@ export class SmtpSink {
     socket.on('error', () => socket.destroy());
     const session = new SinkSession(this);
     socket.write('220 sink.test ESMTP\r\n');
+    const answer = (replies: readonly string[], isEnd: boolean): void => {
+      for (const reply of replies) socket.write(`${reply}\r\n`);
+      if (isEnd) socket.end();
+    };
     socket.on('data', (chunk) => {
-      for (const reply of session.receive(chunk)) socket.write(`${reply}\r\n`);
-      if (session.ended) socket.end();
+      const replies = session.receive(chunk);
+      const { delayMs } = this.conduct;
+      if (delayMs === undefined) answer(replies, session.ended);
+      else setTimeout(answer, delayMs, replies, session.ended);
     });
   }
 }
@@ -156,6 +175,12 @@ class SinkSession {
     this.#buffered = this.#buffered.subarray(end + endOfData.length);
     this.#inData = false;
     if (this.#sender === undefined) throw new Error('DATA without MAIL');
+    const refusal = this.#sink.conduct.message;
+    if (refusal !== undefined) {
+      this.#sink.refused.push(...this.#recipients.map(({ address }) => address));
+      this.#reset();
+      return refusal;
+    }
     this.#sink.messages.push({ helo: this.#helo, sender: this.#sender, recipients: this.#recipients, content });
     this.#reset();
     return '250 2.0.0 taken';

@@ -1,4 +1,4 @@
-/** How an own domain is named in labels: the first ones by their name, all later ones together. No outside source. */
+/** How an own domain, or a route, is named in labels: the first ones by their name, all later ones together. No outside source. */
 
 /** How many own domains keep their name; the later ones are counted as `other`. */
 const MAX_DOMAINS = 200;

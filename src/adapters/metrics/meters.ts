@@ -11,11 +11,13 @@ import type {
   GatewayMeters,
   HistoryMeters,
   Meters,
+  RouteMeters,
   ShortTermMeters,
   SnapshotState,
 } from '../../services/index.ts';
 import { createDomainLabel } from './domain-label.ts';
 import { gatewayMeters } from './gateway-meters.ts';
+import { routeMeters } from './route-meters.ts';
 
 /** A page of metrics. */
 export type MetricsPage = { readonly contentType: string; readonly body: string };
@@ -24,6 +26,7 @@ export type MetricsPage = { readonly contentType: string; readonly body: string 
 export type PrometheusMeters = Meters &
   HistoryMeters &
   GatewayMeters &
+  RouteMeters &
   ShortTermMeters & { render(): Promise<MetricsPage> };
 
 const DOORS = ['policy', 'milter', 'socketmap', 'admin', 'metrics'] as const satisfies readonly Door[];
@@ -60,6 +63,7 @@ export function createMeters(clock: Clock): PrometheusMeters {
     countHistoryDropped: historyCounter(registry),
     ...doorMeters(registry),
     ...gatewayMeters(registry, labelOf),
+    ...routeMeters(registry, createDomainLabel()),
     setSnapshot,
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };

@@ -4,18 +4,19 @@
  */
 import { renderMilterChanges, renderRouteChanges } from '../../answers/index.ts';
 import type { HeaderField, MessageDecision } from '../../decide/index.ts';
-import { overlongHeaderFields, type BodyHasher } from '../../dkim/index.ts';
+import { overlongHeaderFields } from '../../dkim/index.ts';
 import type { PermanentReply, TransientReply } from '../../mail/index.ts';
 import type { Signer } from '../../services/index.ts';
 import type { Snapshot } from '../../snapshot/index.ts';
 import type { Modification, Verdict } from '../../wire/milter/index.ts';
+import type { MessageBody } from './body.ts';
 import type { MilterTransaction } from './transaction.ts';
 
-/** A message at work: what was decided at the end of its headers, and the hash of its body where it is signed. */
+/** A message at work: what was decided at the end of its headers, and its body. */
 export type DecidedMessage = {
   readonly snapshot: Snapshot;
   readonly decision: MessageDecision;
-  readonly hasher: BodyHasher | null;
+  readonly body: MessageBody;
 };
 
 /** The end of a message as the protocol says it. */
@@ -54,21 +55,24 @@ export async function answerTo(
 }
 
 async function changesOf(
-  { snapshot, decision, hasher }: DecidedMessage,
+  { snapshot, decision, body }: DecidedMessage,
   { headers, recipients }: MilterTransaction,
   signer: Signer,
 ): Promise<readonly Modification[]> {
   const gone = new Set(decision.removed);
   const kept = gone.size === 0 ? headers : headers.filter((_, position) => !gone.has(position));
+  const replaced = body.end();
+  const { hasher } = body;
   const signatures = hasher === null ? [] : await signer.sign(decision.signing.signatures, kept, hasher.digest());
   return [
     ...renderMilterChanges(headers, decision.removed, decision.added, signatures),
     ...renderRouteChanges(snapshot, decision.routing, recipients),
+    ...(replaced === null ? [] : [{ kind: 'replaceBody', body: replaced } as const]),
   ];
 }
 
 /** What of a signed message has a line that smtp(8) breaks: names of header fields, or `body`. */
-export function overlongParts({ hasher }: DecidedMessage, headers: readonly HeaderField[]): string[] {
+export function overlongParts({ body: { hasher } }: DecidedMessage, headers: readonly HeaderField[]): string[] {
   if (hasher === null) return [];
   const fields = overlongHeaderFields(headers).map(({ name }) => name);
   return hasher.overlongLineOctets > 0 ? [...fields, 'body'] : fields;

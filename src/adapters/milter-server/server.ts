@@ -1,38 +1,21 @@
 /**
  * The milter door: a connection's bytes become one message after the other; at the end of each, one write holds all
- * changes and the verdict. The snapshot is the one of MAIL. Decides nothing.
+ * changes and the verdict. Decides nothing.
  * Source: Postfix MILTER_README; the milter codec's own README.
  */
 import type { Socket } from 'node:net';
-import type { MessageDecision } from '../../decide/index.ts';
-import { BodyHasher } from '../../dkim/index.ts';
-import type { MessageJudge, Signer, UnknownRecipient } from '../../services/index.ts';
-import type { Snapshot } from '../../snapshot/index.ts';
 import { MilterSession, SMFIF, SMFIP, type MilterEvent, type Verdict } from '../../wire/milter/index.ts';
 import { openDoor, type Conversation, type DoorOptions, type OpenDoor } from '../socket/index.ts';
-import { answerTo, overlongParts, type DecidedMessage } from './answer.ts';
-import { MilterTransaction } from './transaction.ts';
+import { ConnectionMessages, type MessageTools } from './messages.ts';
 
 /** How the milter door is opened. */
-export type MilterDoorOptions = Omit<DoorOptions, 'door' | 'onConnection'> & {
-  readonly judge: MessageJudge;
-  readonly signer: Signer;
-  /** The snapshot that a message which begins now is decided with. */
-  readonly current: () => Snapshot;
-  /** Told of each recipient that Postfix itself has refused as unknown. */
-  readonly onUnknownRecipient?: (snapshot: Snapshot, unknown: UnknownRecipient) => void;
-};
+export type MilterDoorOptions = Omit<DoorOptions, 'door' | 'onConnection'> & MessageTools;
 
-/** Said where a message could not be worked on: it waits, and nothing leaves unsigned or unmarked by accident. */
-const TRY_AGAIN: Verdict = {
-  kind: 'reply',
-  code: 451,
-  enhanced: '4.3.0',
-  lines: ['Mail system temporarily unavailable'],
-};
 const CONTINUE: Verdict = { kind: 'continue' };
 const WANTED = {
   actions: SMFIF.ADDHDRS | SMFIF.CHGHDRS | SMFIF.ADDRCPT_PAR | SMFIF.DELRCPT | SMFIF.QUARANTINE,
+  // For bounces alone, which are sent without it too.
+  optionalActions: SMFIF.CHGBODY,
   // Postfix also shows the recipients that it has refused; no answer is owed for them.
   protocol: SMFIP.RCPT_REJ,
   macros: {
@@ -55,9 +38,6 @@ export function openMilterDoor(options: MilterDoorOptions): Promise<OpenDoor> {
   });
 }
 
-/** What tells something of the client or the message. */
-type MessageEvent = Exclude<MilterEvent, { kind: 'negotiated' | 'fault' | 'notice' }>;
-
 /**
  * Frees the memory of a read that is used up, rather than leave it to the garbage collector: at 64 KiB a read V8 would
  * mark its whole heap about twenty times a second under large messages, for a third of all processor time.
@@ -72,18 +52,15 @@ class MilterConversation implements Conversation {
   readonly #peer: string;
   readonly #options: MilterDoorOptions;
   readonly #session: MilterSession;
-  readonly #transaction = new MilterTransaction();
+  readonly #messages: ConnectionMessages;
   readonly #events: MilterEvent[] = [];
-  #snapshot: Snapshot | null = null;
-  /** Null also where the decision failed. */
-  #message: DecidedMessage | null = null;
-  #isDecided = false;
   #isWorking = false;
 
   constructor(socket: Socket, peer: string, options: MilterDoorOptions) {
     this.#socket = socket;
     this.#peer = peer;
     this.#options = options;
+    this.#messages = new ConnectionMessages(options, peer);
     this.#session = new MilterSession({
       wanted: { ...WANTED, transport: options.listener.kind },
       streamsBody: true,
@@ -148,22 +125,16 @@ class MilterConversation implements Conversation {
 
   /** Gives a promise only where there is something to wait for: a spam pattern, or a signature. */
   #take(event: MilterEvent): Promise<void> | null {
-    const deciding = this.#decideBefore(event);
+    const deciding = this.#messages.decideBefore(event);
     if (deciding === null) return this.#handle(event);
     return deciding.then(() => this.#handle(event) ?? undefined);
-  }
-
-  /** Decides once all headers are known, so that a body that nobody signs is not hashed. */
-  #decideBefore(event: MilterEvent): Promise<void> | null {
-    if (event.kind !== 'endOfHeaders' && event.kind !== 'body' && event.kind !== 'endOfMessage') return null;
-    if (event.kind !== 'body') this.#transaction.noteQueueId(event);
-    return this.#isDecided ? null : this.#decide();
   }
 
   #handle(event: MilterEvent): Promise<void> | null {
     switch (event.kind) {
       case 'negotiated':
         this.#socket.write(event.answer);
+        this.#noteAgreed(event.actions);
         return null;
       case 'endOfMessage':
         return this.#endMessage();
@@ -175,134 +146,30 @@ class MilterConversation implements Conversation {
         this.#fail(event.error);
         return null;
       case 'notice':
-        this.#options.log.debug(event.message, { door: 'milter', peer: this.#peer, code: event.code });
+        this.#notice(event.code, event.message);
         return null;
       default:
-        this.#note(event);
+        this.#messages.note(event);
         if (event.owesReply) this.#socket.write(this.#session.reply(CONTINUE));
         return null;
     }
   }
 
-  #note(event: MessageEvent): void {
-    switch (event.kind) {
-      case 'connect':
-        this.#transaction.connect(event);
-        break;
-      case 'helo':
-        this.#transaction.helo(event);
-        break;
-      case 'mail':
-        this.#snapshot = this.#options.current();
-        this.#message = null;
-        this.#isDecided = false;
-        this.#transaction.mail(event);
-        break;
-      case 'rcpt':
-        this.#transaction.recipient(event);
-        if (event.isRejected) this.#noteRejected(event);
-        break;
-      case 'header':
-        this.#transaction.header(event);
-        break;
-      case 'body':
-        this.#message?.hasher?.update(event.chunk);
-        break;
-      case 'quitNewConnection':
-        this.#forget();
-        this.#transaction.forgetClient();
-        break;
-      case 'abort':
-        this.#forget();
-        break;
-      case 'data':
-        this.#transaction.noteQueueId(event);
-        break;
-      case 'endOfHeaders':
-      case 'endOfMessage':
-      case 'quit':
-      case 'unknown':
-        break;
-    }
+  #noteAgreed(actions: number): void {
+    if ((actions & SMFIF.CHGBODY) !== 0) this.#messages.allowNewBodies();
+    else this.#notice('body-not-replaceable', 'the MTA takes no new body: its bounces will name encoded recipients');
   }
 
-  #noteRejected(event: Extract<MessageEvent, { kind: 'rcpt' }>): void {
-    const unknown = this.#transaction.unknownRecipient(event);
-    if (unknown !== null) this.#options.onUnknownRecipient?.(this.#snapshot ?? this.#options.current(), unknown);
-  }
-
-  #decide(): Promise<void> | null {
-    const snapshot = this.#snapshot ?? this.#options.current();
-    try {
-      const decision = this.#options.judge.judgeMessage(snapshot, this.#transaction.message());
-      if (!(decision instanceof Promise)) {
-        this.#decided(snapshot, decision);
-        return null;
-      }
-      return decision.then(
-        (made) => {
-          this.#decided(snapshot, made);
-        },
-        (error: unknown) => {
-          this.#undecided(snapshot, error);
-        },
-      );
-    } catch (error) {
-      this.#undecided(snapshot, error);
-      return null;
-    }
-  }
-
-  #decided(snapshot: Snapshot, decision: MessageDecision): void {
-    const hasher = decision.signing.signatures.length > 0 ? new BodyHasher('relaxed') : null;
-    this.#message = { snapshot, decision, hasher };
-    this.#isDecided = true;
-  }
-
-  #undecided(snapshot: Snapshot, error: unknown): void {
-    this.#options.log.error('a message could not be decided', { peer: this.#peer, err: error });
-    this.#message = null;
-    this.#isDecided = true;
+  #notice(code: string, message: string): void {
+    this.#options.log.debug(message, { door: 'milter', peer: this.#peer, code });
   }
 
   async #endMessage(): Promise<void> {
     const startedAt = performance.now();
-    let answer: Buffer;
-    try {
-      answer = await this.#answer(this.#message, startedAt);
-    } catch (error) {
-      this.#options.log.error('a message could not be answered', {
-        queue_id: this.#transaction.queueId,
-        peer: this.#peer,
-        err: error,
-      });
-      const { isLocalBounce } = this.#transaction;
-      answer = this.#session.reply(isLocalBounce ? CONTINUE : TRY_AGAIN);
-      this.#options.meters.countMessage({ verdict: isLocalBounce ? 'pass' : 'defer', signatures: 0, skipped: null });
-    }
+    const answer = await this.#messages.end(this.#session, startedAt);
     // One write for all: two would wait for each other over TCP (43 ms a message, Postfix 3.7).
     if (!this.#socket.destroyed) this.#socket.write(answer);
     this.#options.meters.observeAnswer('milter', (performance.now() - startedAt) / 1000);
-    this.#forget();
-  }
-
-  async #answer(message: DecidedMessage | null, startedAt: number): Promise<Buffer> {
-    if (message === null) throw new Error('it was not decided');
-    const { verdict, modifications } = await answerTo(message, this.#transaction, this.#options.signer);
-    const answer = this.#session.reply(verdict, modifications);
-    const ms = Math.round(performance.now() - startedAt);
-    const { snapshot, decision } = message;
-    const { queueId } = this.#transaction;
-    const overlong = overlongParts(message, this.#transaction.headers);
-    this.#options.judge.reportMessage(snapshot, decision, this.#transaction.message(), { queueId, ms, overlong });
-    return answer;
-  }
-
-  #forget(): void {
-    this.#transaction.reset();
-    this.#message = null;
-    this.#isDecided = false;
-    this.#snapshot = null;
   }
 
   #fail(error: Extract<MilterEvent, { kind: 'fault' }>['error']): void {

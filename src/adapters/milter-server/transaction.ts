@@ -13,6 +13,9 @@ type EventOf<K extends MilterEvent['kind']> = Extract<MilterEvent, { kind: K }>;
 /** How many recipients that do not exist are remembered of one message; smtpd ends a session long before. */
 const MOST_UNKNOWN = 1000;
 
+/** The local-part of Postfix's sender where a bounce itself may not bounce, in its default configuration. */
+const DOUBLE_BOUNCE = 'double-bounce';
+
 /** Collects one connection: the client for its life, a message from MAIL to its end. */
 export class MilterTransaction {
   #client: Client = { kind: 'unknown' };
@@ -41,9 +44,12 @@ export class MilterTransaction {
     return this.#queueId;
   }
 
-  /** A null sender from a connection without an SMTP client: Postfix's own bounce. It is never refused. */
+  /**
+   * A notice of bounce(8), as far as the envelope tells: local mail with the null sender, or with that of its copies to
+   * the postmaster. Source: postconf(5) notify_classes, double_bounce_sender.
+   */
   get isLocalBounce(): boolean {
-    return this.#isLocal && this.#sender === null;
+    return this.#isLocal && (this.#sender === null || this.#sender.localPart.toLowerCase() === DOUBLE_BOUNCE);
   }
 
   connect(event: EventOf<'connect'>): void {

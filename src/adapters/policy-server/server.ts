@@ -5,6 +5,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { POLICY_FAILURE_ACTION, renderPolicyAction } from '../../answers/index.ts';
+import type { RecipientDecision } from '../../decide/index.ts';
 import type { Judge } from '../../services/index.ts';
 import { encodeAction, PolicyDecoder, type PolicyEvent } from '../../wire/policy/index.ts';
 import { converse, openDoor, type DoorOptions, type OpenDoor } from '../socket/index.ts';
@@ -39,9 +40,13 @@ export function openPolicyDoor(options: PolicyDoorOptions): Promise<OpenDoor> {
   });
 }
 
-function answer({ request }: Request, judge: Judge): Buffer {
+function answer({ request }: Request, judge: Judge): Buffer | Promise<Buffer> {
   const question = readQuestion(request);
   if (question === null) return NOTHING_TO_SAY;
-  const { verdict } = judge.judgeRecipient(question.transaction, question.context);
+  const decision = judge.judgeRecipient(question.transaction, question.context);
+  return decision instanceof Promise ? decision.then(octetsOf) : octetsOf(decision);
+}
+
+function octetsOf({ verdict }: RecipientDecision): Buffer {
   return verdict.kind === 'pass' ? NOTHING_TO_SAY : encodeAction(renderPolicyAction(verdict));
 }

@@ -27,8 +27,12 @@ export type PostfixFacts = {
   readonly version: string;
   readonly queueDirectory: string;
   readonly hostname: string;
+  /** The parent domain of this host. Source: postconf(5) mydomain. */
+  readonly domain: string;
   /** The domain that an address without one gets. Source: postconf(5) myorigin. */
   readonly origin: string;
+  /** Characters that begin an address extension. Source: postconf(5) recipient_delimiter. */
+  readonly recipientDelimiter: string;
   readonly defaultDatabaseType: string;
   /** The part of mynetworks that is addresses; `unreadableNetworks` is the rest (tables, files, exclusions). */
   readonly networks: readonly IpRange[];
@@ -37,6 +41,27 @@ export type PostfixFacts = {
   /** Those of them that greet a client at once and in clear text. */
   readonly greetingListeners: readonly SmtpdListener[];
   readonly localAddresses: readonly IpAddress[];
+  /** Addresses of a proxy or NAT in front of this host. Source: postconf(5) proxy_interfaces. */
+  readonly proxyAddresses: readonly IpAddress[];
+  /** How smtp(8) connects; `-o` options of single services are not in it. */
+  readonly smtpClient: SmtpClientFacts;
+};
+
+/** Parameters of smtp(8) as they hold, defaults included. Source: postconf(5) smtp_helo_name and so on. */
+export type SmtpClientFacts = {
+  readonly heloName: string;
+  /** The `smtp_tls_security_level`, where that is empty what `smtp_use_tls` and `smtp_enforce_tls` mean. */
+  readonly tlsLevel: string;
+  /** Empty where it is not set. */
+  readonly caFile: string;
+  readonly caPath: string;
+  readonly appendsDefaultCa: boolean;
+  readonly matchesManyLabels: boolean;
+  readonly hasDnssec: boolean;
+  /** Words of `inet_protocols`. */
+  readonly protocols: readonly string[];
+  readonly addressLimit: number;
+  readonly sessionLimit: number;
 };
 
 const PARAMETERS = [
@@ -45,8 +70,24 @@ const PARAMETERS = [
   'queue_directory',
   'myhostname',
   'myorigin',
+  'recipient_delimiter',
   'mail_version',
   'default_database_type',
+  'mydomain',
+  'proxy_interfaces',
+  'inet_protocols',
+  'smtp_helo_name',
+  'smtp_tls_security_level',
+  'smtp_use_tls',
+  'smtp_enforce_tls',
+  'smtp_tls_enforce_peername',
+  'smtp_tls_CAfile',
+  'smtp_tls_CApath',
+  'tls_append_default_CA',
+  'tls_wildcard_matches_multiple_labels',
+  'smtp_dns_support_level',
+  'smtp_mx_address_limit',
+  'smtp_mx_session_limit',
 ] as const;
 
 /**
@@ -73,7 +114,9 @@ export async function readPostfix(configDirectory: string): Promise<PostfixFacts
     version: value('mail_version'),
     queueDirectory: value('queue_directory'),
     hostname: value('myhostname'),
+    domain: value('mydomain'),
     origin: await readOrigin(value('myorigin')),
+    recipientDelimiter: value('recipient_delimiter'),
     defaultDatabaseType: value('default_database_type'),
     ...readNetworks(value('mynetworks')),
     smtpdListeners: listenersOf(services, value('inet_interfaces')),
@@ -82,6 +125,30 @@ export async function readPostfix(configDirectory: string): Promise<PostfixFacts
       value('inet_interfaces'),
     ),
     localAddresses: addressesOfThisHost(),
+    proxyAddresses: wordsOf(value('proxy_interfaces'))
+      .map((word) => parseIpAddress(word.replace(/^\[|\]$/g, '')))
+      .filter((address) => address !== null),
+    smtpClient: smtpClientOf(value),
+  };
+}
+
+const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
+
+function smtpClientOf(value: (name: (typeof PARAMETERS)[number]) => string): SmtpClientFacts {
+  const isOn = (name: (typeof PARAMETERS)[number]): boolean => value(name) === 'yes';
+  const enforced = isOn('smtp_tls_enforce_peername') ? 'verify' : 'encrypt';
+  const older = isOn('smtp_enforce_tls') ? enforced : isOn('smtp_use_tls') ? 'may' : 'none';
+  return {
+    heloName: value('smtp_helo_name'),
+    tlsLevel: value('smtp_tls_security_level') || older,
+    caFile: value('smtp_tls_CAfile'),
+    caPath: value('smtp_tls_CApath'),
+    appendsDefaultCa: isOn('tls_append_default_CA'),
+    matchesManyLabels: isOn('tls_wildcard_matches_multiple_labels'),
+    hasDnssec: value('smtp_dns_support_level') === 'dnssec',
+    protocols: wordsOf(value('inet_protocols')),
+    addressLimit: Number(value('smtp_mx_address_limit')),
+    sessionLimit: Number(value('smtp_mx_session_limit')),
   };
 }
 

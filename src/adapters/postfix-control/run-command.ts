@@ -2,7 +2,7 @@
  * Runs one of Postfix's own commands and gives what it said. Decides nothing.
  * Source: postconf(1), postfix(1), postmap(1).
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
 import { PosternError } from '../../services/index.ts';
 
@@ -48,5 +48,66 @@ export async function runPostfixCommand(
     // A command that fails early does not read its input: the pipe then breaks, and its exit code says why.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(stdin);
+  });
+}
+
+/** How a command is followed while it runs. */
+export type StreamInput = {
+  /** What it writes, piece by piece. */
+  readonly onOutput: (chunk: Buffer) => void;
+  readonly timeoutMs: number;
+  /** Ends the command. */
+  readonly end: AbortSignal;
+};
+
+/** How much of what a command complains about is kept. */
+const MOST_COMPLAINTS = 4096;
+
+/**
+ * Runs a command whose output may be long; nothing of it is kept. Gives its exit code and its complaints.
+ * Errors: PosternError where it takes too long, is ended, or cannot be run; what `onOutput` throws.
+ */
+export async function streamPostfixCommand(
+  command: string,
+  args: readonly string[],
+  { onOutput, timeoutMs, end }: StreamInput,
+): Promise<Omit<CommandResult, 'stdout'>> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => {
+      const message = `${command} did not come to an end: ${error.message}`;
+      reject(new PosternError('POSTERN_POSTFIX_UNREADABLE', message, { cause: error }));
+    };
+    const child = spawn(command, [...args], {
+      env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal: end,
+      killSignal: 'SIGKILL',
+    });
+    let stderr = '';
+    const timer = setTimeout(() => {
+      fail(new Error(`it took more than ${timeoutMs / 1000} s`));
+      child.kill('SIGKILL');
+    }, timeoutMs);
+    child.stdout.on('data', (chunk: Buffer) => {
+      try {
+        onOutput(chunk);
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+        child.kill('SIGKILL');
+      }
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (stderr.length < MOST_COMPLAINTS) stderr += chunk.toString('utf8');
+    });
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      if (error.code === 'ENOENT') resolve({ code: null, stderr: '' });
+      else fail(error);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (code === null) fail(new Error(`it was ended by ${signal ?? 'a signal'}`));
+      else resolve({ code, stderr });
+    });
   });
 }

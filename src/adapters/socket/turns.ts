@@ -17,12 +17,12 @@ export type TurnDecoder<Request> = {
 /** The peer broke the protocol. */
 export type TurnFault = { readonly kind: 'fault'; readonly error: PeerProtocolError };
 
-/** What a conversation needs. `answer` gives the octets to send. */
+/** What a conversation needs. `answer` gives the octets to send, at once wherever it can. */
 export type Turns<Request> = {
   readonly door: Door;
   readonly decoder: TurnDecoder<Request>;
-  readonly answer: (request: Request) => Buffer;
-  /** Sent where `answer` throws: one request fails, the connection goes on. */
+  readonly answer: (request: Request) => Buffer | Promise<Buffer>;
+  /** Sent where `answer` fails: one request fails, the connection goes on. */
   readonly failureAnswer: Buffer;
   readonly log: Log;
   readonly meters: Meters;
@@ -31,7 +31,7 @@ export type Turns<Request> = {
 /** How long a peer that broke the protocol may take to read its last answers. */
 const LINGER_MS = 1_000;
 
-/** Answers on a socket until it closes. */
+/** Answers on a socket until it closes. While an answer is waited for, nothing more is read. */
 export function converse<Request extends { readonly kind: string }>(
   socket: Socket,
   peer: string,
@@ -39,40 +39,73 @@ export function converse<Request extends { readonly kind: string }>(
 ): Conversation {
   const { decoder } = turns;
   let hasFailed = false;
-  socket.on('data', (chunk: Buffer) => {
-    if (hasFailed || socket.writableEnded) return;
-    const arrivedAt = performance.now();
-    const answers: Buffer[] = [];
-    for (const event of decoder.receive(chunk)) {
-      if (isFault(event)) {
-        hasFailed = true;
-        reportFault(event.error, peer, turns);
-        break;
-      }
-      answers.push(answerOne(event, peer, turns));
-      turns.meters.observeAnswer(turns.door, (performance.now() - arrivedAt) / 1000);
-    }
+  let isWaiting = false;
+  const finish = (answers: readonly Buffer[]): void => {
+    if (socket.destroyed) return;
     const isTaken = send(socket, answers);
     if (hasFailed) {
       endAfterFault(socket);
     } else if (!isTaken) {
       socket.pause();
     }
+    if (socket.readableEnded) socket.end();
+  };
+  const goOn = (events: readonly (Request | TurnFault)[], from: number, answers: Buffer[], arrivedAt: number): void => {
+    const answered = (answer: Buffer): void => {
+      answers.push(answer);
+      turns.meters.observeAnswer(turns.door, (performance.now() - arrivedAt) / 1000);
+    };
+    for (let at = from; at < events.length; at += 1) {
+      const event = events[at] as Request | TurnFault;
+      if (isFault(event)) {
+        hasFailed = true;
+        reportFault(event.error, peer, turns);
+        break;
+      }
+      const answer = answerOne(event, peer, turns);
+      if (answer instanceof Promise) {
+        isWaiting = true;
+        socket.pause();
+        // A peer that ends its own side meanwhile is still answered.
+        socket.allowHalfOpen = true;
+        void answer.then((late) => {
+          isWaiting = false;
+          socket.allowHalfOpen = false;
+          answered(late);
+          socket.resume();
+          goOn(events, at + 1, answers, arrivedAt);
+        });
+        return;
+      }
+      answered(answer);
+    }
+    finish(answers);
+  };
+  socket.on('data', (chunk: Buffer) => {
+    if (hasFailed || socket.writableEnded) return;
+    goOn(decoder.receive(chunk), 0, [], performance.now());
   });
-  socket.on('drain', () => socket.resume());
-  return { isIdle: () => hasFailed || (decoder.isIdle && socket.writableLength === 0) };
+  socket.on('drain', () => {
+    if (!isWaiting) socket.resume();
+  });
+  return { isIdle: () => !isWaiting && (hasFailed || (decoder.isIdle && socket.writableLength === 0)) };
 }
 
 function isFault(event: { readonly kind: string }): event is TurnFault {
   return event.kind === 'fault';
 }
 
-function answerOne<Request>(request: Request, peer: string, turns: Turns<Request>): Buffer {
-  try {
-    return turns.answer(request);
-  } catch (error) {
+/** Never throws, never rejects. */
+function answerOne<Request>(request: Request, peer: string, turns: Turns<Request>): Buffer | Promise<Buffer> {
+  const failed = (error: unknown): Buffer => {
     turns.log.error('a request could not be answered', { door: turns.door, peer, err: error });
     return turns.failureAnswer;
+  };
+  try {
+    const answer = turns.answer(request);
+    return answer instanceof Promise ? answer.catch(failed) : answer;
+  } catch (error) {
+    return failed(error);
   }
 }
 

@@ -14,9 +14,9 @@ import {
 } from '../../wire/socketmap/index.ts';
 import { converse, openDoor, type DoorOptions, type OpenDoor } from '../socket/index.ts';
 
-/** How the socketmap door is opened. `answer` gives the reply to a key of a map. */
+/** How the socketmap door is opened. `answer` gives the reply to a key of a map, at once wherever it can. */
 export type SocketmapDoorOptions = Omit<DoorOptions, 'door' | 'onConnection'> & {
-  readonly answer: (map: string, key: string) => SocketmapReply;
+  readonly answer: (map: string, key: string) => SocketmapReply | Promise<SocketmapReply>;
 };
 
 type Query = SocketmapEvent & { readonly kind: 'query' };
@@ -41,16 +41,26 @@ export function openSocketmapDoor(options: SocketmapDoorOptions): Promise<OpenDo
   });
 }
 
-function answerQuery({ map, key }: Query, answer: SocketmapDoorOptions['answer'], meters: Meters): Buffer {
+function answerQuery(
+  { map, key }: Query,
+  answer: SocketmapDoorOptions['answer'],
+  meters: Meters,
+): Buffer | Promise<Buffer> {
   // A peer could name any number of maps; a label must not.
   const label = (SOCKETMAPS as readonly string[]).includes(map) ? map : 'other';
-  let status: SocketmapReply['kind'] = 'temp';
+  const failed = (error: unknown): never => {
+    meters.countSocketmapAnswer(label, 'temp');
+    throw error;
+  };
+  const said = (reply: SocketmapReply): Buffer => {
+    const octets = encodeSocketmapReply(reply);
+    meters.countSocketmapAnswer(label, reply.kind);
+    return octets;
+  };
   try {
     const reply = answer(map, key);
-    const octets = encodeSocketmapReply(reply);
-    status = reply.kind;
-    return octets;
-  } finally {
-    meters.countSocketmapAnswer(label, status);
+    return reply instanceof Promise ? reply.then(said).catch(failed) : said(reply);
+  } catch (error) {
+    return failed(error);
   }
 }

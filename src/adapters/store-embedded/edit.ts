@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { PosternError, type SettingsStore } from '../../services/index.ts';
 import { followLinks, reasonOf, withLock, writeFileAtomically } from '../files/index.ts';
 import { createSettingsFile, readSettings } from './settings-file.ts';
-import { editYamlText, type ListEdit } from './splice.ts';
+import { editYamlText, type SettingsEdit } from './splice.ts';
 import { parseYamlBytes } from './yaml-text.ts';
 
 /** What to edit: where it lies, and how messages call it (its file name where that is left out). */
@@ -19,7 +19,7 @@ export type EditedFile = { readonly path: string; readonly name?: string };
  */
 export async function editSettingsFile<T>(
   { path, name = basename(path) }: EditedFile,
-  plan: (store: SettingsStore) => Promise<{ edits: readonly ListEdit[]; result: T }>,
+  plan: (store: SettingsStore) => Promise<{ edits: readonly SettingsEdit[]; result: T }>,
   check: (edited: SettingsStore) => Promise<void>,
 ): Promise<T> {
   const file = createSettingsFile(path, name);

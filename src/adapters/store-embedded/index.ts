@@ -4,5 +4,5 @@ export { createLastGood } from './last-good.ts';
 export { createSettingsFile } from './settings-file.ts';
 export { createSettingsThread } from './settings-thread.ts';
 export { watchFiles, type Watch } from './watch.ts';
-export type { ListEdit } from './splice.ts';
+export type { ListEdit, SettingsEdit } from './splice.ts';
 export { parseYamlBytes } from './yaml-text.ts';

@@ -5,11 +5,17 @@
  */
 import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
-import type { IpSet } from '../../mail/index.ts';
-import type { DomainPolicy, ListedIps, Snapshot } from '../../snapshot/index.ts';
+import type { IpSet, RecipientList } from '../../mail/index.ts';
+import type { DomainPolicy, ListedIps, RecipientSource, Snapshot } from '../../snapshot/index.ts';
 
-type PolicyRest = Omit<DomainPolicy, 'allowed' | 'blocked'>;
-type PieceValue = PolicyRest | ListedIps;
+/** A source whose list stands as its print: domains may share a long file. */
+type SourceRest =
+  | Exclude<RecipientSource, { kind: 'file' }>
+  | (Omit<Extract<RecipientSource, { kind: 'file' }>, 'list'> & { readonly list: string });
+type PolicyRest = Omit<DomainPolicy, 'allowed' | 'blocked' | 'recipients'> & {
+  readonly recipients: readonly SourceRest[] | null;
+};
+type PieceValue = PolicyRest | ListedIps | RecipientList;
 
 /** A part of a snapshot under its print: pieces with one print are equal. */
 export type Piece = { readonly print: string; readonly value: PieceValue };
@@ -31,12 +37,23 @@ export function takeApart(
     if (!known.has(print)) pieces.set(print, { print, value });
     return print;
   };
+  const printed = new Map<RecipientList, string>();
+  const printOfList = (list: RecipientList): string => {
+    const print = printed.get(list) ?? printOf(list);
+    printed.set(list, print);
+    return print;
+  };
   const { domains, ...others } = snapshot;
-  const policies = [...domains.values()].map(({ allowed, blocked, ...rest }) => ({
-    rest: printOf(rest),
-    allowed: printOf(allowed),
-    blocked: printOf(blocked),
-  }));
+  const policies = [...domains.values()].map(({ allowed, blocked, recipients, ...rest }) => {
+    const sources = recipients?.map((source): SourceRest =>
+      source.kind === 'map' ? source : { ...source, list: printOfList(source.list) },
+    );
+    return {
+      rest: printOf({ ...rest, recipients: sources ?? null }),
+      allowed: printOf(allowed),
+      blocked: printOf(blocked),
+    };
+  });
   return { frame: { ...others, policies }, pieces: [...pieces.values()] };
 }
 
@@ -46,6 +63,7 @@ export function takeApart(
  */
 function printOfPiece(value: PieceValue): string {
   const hash = createHash('sha256');
+  if ('starts' in value) return hash.update('recipients').update(value.starts).update(value.text).digest('base64');
   if (!('set' in value)) return hash.update(serialize(value)).digest('base64');
   const { set, ...others } = value;
   const columns = [set.expiresAt, ...columnsOf(set)];
@@ -62,6 +80,10 @@ const WORTH_HANDING_OVER = 65_536;
 
 /** The memory of a piece that changes hands without a copy: what a list of a million entries consists of. */
 export function transferable({ value }: Piece): ArrayBuffer[] {
+  if ('starts' in value) {
+    const buffers = [value.text.buffer as ArrayBuffer, value.starts.buffer as ArrayBuffer];
+    return value.starts.byteLength < WORTH_HANDING_OVER ? [] : buffers;
+  }
   if (!('set' in value) || value.set.expiresAt.buffer.byteLength < WORTH_HANDING_OVER) return [];
   const columns = [value.set.expiresAt, ...columnsOf(value.set)];
   return [...new Set(columns.map(({ buffer }) => buffer as ArrayBuffer))];
@@ -93,10 +115,14 @@ export class SnapshotAssembly {
     const policies = new Map<string, DomainPolicy>();
     for (const { rest, allowed, blocked } of prints) {
       const key = [rest, allowed, blocked].join(' ');
-      const [own, allowedIps, blockedIps] = [piece(rest), piece(allowed), piece(blocked)];
+      const [own, allowedIps, blockedIps] = [piece(rest) as PolicyRest, piece(allowed), piece(blocked)];
+      const recipients =
+        own.recipients?.map((source): RecipientSource =>
+          source.kind === 'map' ? source : { ...source, list: piece(source.list) as RecipientList },
+        ) ?? null;
       policies.set(
         key,
-        this.#policies.get(key) ?? ({ ...own, allowed: allowedIps, blocked: blockedIps } as DomainPolicy),
+        this.#policies.get(key) ?? ({ ...own, recipients, allowed: allowedIps, blocked: blockedIps } as DomainPolicy),
       );
     }
     this.#pieces = pieces;

@@ -2,8 +2,8 @@
  * Removing from a list in a YAML text. The comment on the line of a removed entry goes with it; every other comment
  * stays.
  */
-import { isMap, isNode, isSeq, type Document, type YAMLSeq } from 'yaml';
-import { cut, dashOf, endOfContent, insertAt, lineStart, nextLine, nodeAt } from './splice-text.ts';
+import { isMap, isNode, isSeq, type Document, type YAMLMap, type YAMLSeq } from 'yaml';
+import { cut, dashOf, endOfContent, insertAt, lineStart, nextLine, nodeAt, startOf } from './splice-text.ts';
 import { findPair } from './yaml-text.ts';
 
 type Span = readonly [from: number, to: number];
@@ -37,16 +37,21 @@ function spanOfItem(text: string, list: YAMLSeq, index: number): Span | null {
   return dash === null || end === null ? null : [lineStart(text, dash), nextLine(text, Math.max(end, dash + 1))];
 }
 
-/** An item in brackets with one comma; its whole line where nothing else stands on it. */
-function spanInFlow(text: string, list: YAMLSeq, index: number, gone: ReadonlySet<number>): Span | null {
-  const item = list.items[index];
+/** A member of brackets with one comma; its whole line where nothing else stands on it. */
+export function spanInFlow(
+  text: string,
+  { items }: YAMLSeq | YAMLMap,
+  index: number,
+  gone: ReadonlySet<number>,
+): Span | null {
+  const item = items[index];
   const end = endOfContent(text, item);
-  if (!isNode(item) || !item.range || end === null) return null;
-  const start = item.range[0];
+  const start = startOf(item);
+  if (start === null || end === null) return null;
   const behind = /^[ \t]*(?:,[ \t]*)?(?:#[^\n]*)?\r?\n/.exec(text.slice(end))?.[0];
   const from = lineStart(text, start);
   if (behind !== undefined && text.slice(from, start).trim() === '') return [from, end + behind.length];
-  const isLastLeft = list.items.every((_, other) => other <= index || gone.has(other));
+  const isLastLeft = items.every((_, other) => other <= index || gone.has(other));
   if (!isLastLeft) return [start, end + (/^[ \t]*,[ \t]*/.exec(text.slice(end))?.[0].length ?? 0)];
   const comma = /,[ \t]*$/.exec(text.slice(0, start))?.[0];
   return [start - (comma?.length ?? 0), end];

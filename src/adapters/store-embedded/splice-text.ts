@@ -35,6 +35,12 @@ export function endOfContent(text: string, item: unknown): number | null {
   return item.range ? text.slice(0, item.range[1]).trimEnd().length : null;
 }
 
+/** Where a node, or the key of a pair, begins. */
+export function startOf(item: unknown): number | null {
+  const node: unknown = isPair(item) ? item.key : item;
+  return isNode(node) && node.range ? node.range[0] : null;
+}
+
 /** Where the dash of a block list's item stands; null where it does not begin its line. */
 export function dashOf(text: string, list: YAMLSeq, index: number): number | null {
   const item = list.items[index];

@@ -32,10 +32,22 @@ export function renderRouteChanges(
     const toEncode = routed.routes.filter((delivery) => !isDoneByLine(snapshot, delivery, recipient));
     for (const delivery of toEncode) add(delivery, parametersOf(recipient, delivery, routed.here));
     const isKept = routed.here || toEncode.length < routed.routes.length;
-    if (!isKept) removed.set(recipient.exact, { kind: 'deleteRecipient', recipient: recipient.exact });
+    for (const exact of isKept ? [] : spellingsOf(snapshot, recipient)) {
+      removed.set(exact, { kind: 'deleteRecipient', recipient: exact });
+    }
   });
   for (const copy of routing.copies) add(copy, ['NOTIFY=NEVER', originalOf(copy.mailbox)]);
   return [...added.values(), ...removed.values()];
+}
+
+/**
+ * How Postfix may keep a recipient: of mail that no smtpd has taken (sendmail(1), its own notices) it shows an address
+ * without domain with that of `myorigin`, and keeps it without. To delete what is not there does nothing.
+ * Seen with Postfix 3.7.
+ */
+function spellingsOf({ host }: Snapshot, { exact, resolved, address }: EnvelopeRecipient): string[] {
+  if (resolved !== null || address.domain === null || address.domain !== host.originDomain) return [exact];
+  return [exact, exact.replace(/^<?(.*)@[^@]*$/s, '$1')];
 }
 
 /**

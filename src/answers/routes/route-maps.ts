@@ -53,8 +53,9 @@ function transportEntries(snapshot: Snapshot, known: readonly Known[]): TableEnt
     lines.set(route.id, value);
     return { key: `${label}.${internalDomain}`, value };
   });
-  const own = [...snapshot.domains.values()].flatMap(({ domain, inboundRoutes, enforcement }): TableEntry[] => {
-    const rule = plainRule(inboundRoutes, enforcement);
+  const own = [...snapshot.domains.values()].flatMap((policy): TableEntry[] => {
+    const { domain } = policy;
+    const rule = plainRule(policy);
     // A route without a number leads nowhere yet, and mail for it waits rather than be delivered here.
     return rule === null ? [] : [{ key: domain, value: lines.get(rule.route) ?? NO_ROUTE }];
   });

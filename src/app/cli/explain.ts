@@ -1,11 +1,13 @@
 /** `postern explain`: what would be decided for a message, each rule that was considered, and its setting. */
 import { access, readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { systemClock } from '../../adapters/clock/index.ts';
 import { reasonOf } from '../../adapters/files/index.ts';
 import { createKeyFiles } from '../../adapters/key-files/index.ts';
 import { createPatternSearch } from '../../adapters/pattern-search/index.ts';
+import { createRecipientMaps } from '../../adapters/postfix-control/index.ts';
 import { createRouteRegistry } from '../../adapters/route-registry/index.ts';
-import type { Client, HeaderField } from '../../decide/index.ts';
+import { ownReading, type Client, type HeaderField } from '../../decide/index.ts';
 import {
   compileIpSet,
   ipSetHas,
@@ -15,10 +17,12 @@ import {
   type Address,
 } from '../../mail/index.ts';
 import {
+  createRecipientDirectory,
   createSpamPatterns,
   explain,
   knownRoutesOf,
   messageOf,
+  NO_RECIPIENT_MAPS,
   PosternError,
   type Explanation,
   type Log,
@@ -82,7 +86,8 @@ async function run(options: Options, more: readonly string[]): Promise<number> {
     keys.filter(({ state }) => state === 'active'),
   );
   const blockOf = await blocksKept(workspace);
-  const answer = explain(snapshot, { ...question, ...(await hitsFor(snapshot, question)), blockOf });
+  const known = { ...(await hitsFor(snapshot, question)), ...(await existencesFor(snapshot, question, workspace)) };
+  const answer = explain(snapshot, { ...question, ...known, blockOf });
   if (options.json) sayJson(answer);
   else say(describe(answer));
   return EXIT.ok;
@@ -101,6 +106,23 @@ async function hitsFor(snapshot: Snapshot, question: Question): Promise<Pick<Que
   } finally {
     await search.stop();
   }
+}
+
+/** Whether each recipient exists, where its domain says so. */
+async function existencesFor(
+  snapshot: Snapshot,
+  { recipients }: Question,
+  { postfix }: Workspace,
+): Promise<Pick<Question, 'existences'>> {
+  const maps = postfix === null ? NO_RECIPIENT_MAPS : createRecipientMaps(postfix.configDirectory);
+  const directory = createRecipientDirectory(maps, systemClock, COMPLAINING);
+  const existences = await Promise.all(
+    recipients.map(async (recipient) => {
+      const own = ownReading(snapshot, recipient);
+      return own === undefined ? null : await directory.find(snapshot, own);
+    }),
+  );
+  return existences.some((each) => each !== null) ? { existences } : {};
 }
 
 /** The automatic blocks that a serving Postern has last kept. */

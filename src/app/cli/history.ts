@@ -20,7 +20,8 @@ type Options = {
   limit: string;
 };
 
-const VERDICTS = ['pass', 'reject', 'defer', 'quarantine', 'discard'];
+/** The last is of a delivery to a route. */
+const VERDICTS = ['pass', 'reject', 'defer', 'quarantine', 'discard', 'failed'];
 const MOST_SHOWN = 100_000;
 const DAY = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
 const TIME =
@@ -30,8 +31,11 @@ const TIME =
 export function addHistory(program: Command): void {
   program
     .command('history')
-    .summary('search what was decided')
-    .description('Shows decisions, the newest first. They are kept for 30 days, or until they take more than 1 GiB.')
+    .summary('search what was decided, and what failed at routes')
+    .description(
+      'Shows decisions, and deliveries to routes that failed for good, the newest first. They are kept for 30 days, or ' +
+        'until they take more than 1 GiB.',
+    )
     .option('--client <address>', 'of this client: an address or a range; also one behind a gateway, where it is known')
     .option('--recipient <address>', 'to this recipient')
     .option('--sender <address>', 'from this envelope sender; <> for bounces')

@@ -1,9 +1,9 @@
 /** `postern ip`: the allowed and blocked IPs of an own domain, listed and edited in the settings file. */
 import { text as textOf } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { editSettingsFile, type ListEdit } from '../../adapters/store-embedded/index.ts';
+import type { ListEdit } from '../../adapters/store-embedded/index.ts';
 import { parseDomain, parseIpListInput, warnAboutRange, type IpListEntry } from '../../mail/index.ts';
-import { PosternError, type EntryHits, type SettingsStore } from '../../services/index.ts';
+import { PosternError, type EntryHits } from '../../services/index.ts';
 import {
   characterCount,
   identityOf,
@@ -14,9 +14,10 @@ import {
   type OwnDomain,
   type Settings,
 } from '../../settings/index.ts';
-import { openWorkspace, type Workspace } from '../workspace.ts';
+import { openWorkspace } from '../workspace.ts';
+import { editSettings } from './edit-settings.ts';
 import { byLastHit, hitsText, readHits } from './ip-hits.ts';
-import { loadGood, readGood } from './load.ts';
+import { readGood } from './load.ts';
 import { complain, EXIT, say, sayJson, table, UsageError } from './output.ts';
 import { liftingOf, shortTermBlocksOf, shortTermJson, shortTermRow } from './short-term.ts';
 
@@ -124,7 +125,7 @@ async function addEntries(which: string, domain: string, words: readonly string[
   const ranges = await readEntries(words);
   if (ranges === null) return;
   const workspace = await openWorkspace(options.config);
-  const { added, alreadyThere } = await edit(workspace, (settings) => {
+  const { added, alreadyThere } = await editSettings(workspace, (settings) => {
     const own = findOwn(settings, domain);
     const pointer = `${own.pointer}/${key}`;
     const acting = new Set(own[key].filter((entry) => expiryOf(entry)?.isExpired !== true).map(identityOf));
@@ -160,7 +161,7 @@ async function removeEntries(which: string, domain: string, words: readonly stri
   const workspace = await openWorkspace(options.config);
   const listed = ranges.map(({ range }) => range);
   const lifting = await liftingOf(workspace.operator.state, key, domain, listed);
-  const { removed } = await edit(workspace, (settings) => {
+  const { removed } = await editSettings(workspace, (settings) => {
     const own = findOwn(settings, domain);
     const present = own[key].map(identityOf);
     const known = new Set(present);
@@ -184,7 +185,7 @@ async function removeEntries(which: string, domain: string, words: readonly stri
 
 async function removeExpired(key: ListName, domain: string, words: readonly string[], options: Options): Promise<void> {
   if (words.length > 0) throw new UsageError('name entries, or write --expired, but not both');
-  const { removed } = await edit(await openWorkspace(options.config), (settings) => {
+  const { removed } = await editSettings(await openWorkspace(options.config), (settings) => {
     const own = findOwn(settings, domain);
     const indexes = new Set(own[key].flatMap((entry, index) => (expiryOf(entry)?.isExpired === true ? [index] : [])));
     const removal = { kind: 'remove' as const, pointer: `${own.pointer}/${key}`, indexes };
@@ -192,26 +193,6 @@ async function removeExpired(key: ListName, domain: string, words: readonly stri
   });
   if (options.json) sayJson({ removed });
   else say(`removed ${removed}`);
-}
-
-type Plan<T> = { readonly edits: readonly ListEdit[]; readonly result: T };
-
-/** Edits under the lock; the edited text is checked whole before it is written. */
-async function edit<T>(workspace: Workspace, plan: (settings: Settings) => Plan<T>): Promise<T> {
-  const check = async (store: SettingsStore): Promise<void> => {
-    if ((await loadGood(store, workspace)) === null)
-      throw new PosternError('POSTERN_SETTINGS_INVALID', 'nothing was saved');
-  };
-  return editSettingsFile(
-    { path: workspace.settingsFile, name: workspace.settingsName },
-    async (store) => {
-      const settings = await readGood(store);
-      if (settings === null)
-        throw new PosternError('POSTERN_SETTINGS_INVALID', 'nothing was saved; mend the settings first');
-      return plan(settings);
-    },
-    check,
-  );
 }
 
 function listName(which: string): ListName {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { classesOf } from '../../adapters/postfix-control/index.ts';
 import {
   adviseOnDomainClasses,
+  adviseOnLog,
   adviseOnMilterMap,
   adviseOnMilters,
   adviseOnReinjection,
@@ -12,6 +13,7 @@ import {
   viewOf,
   type Advice,
 } from '../../answers/index.ts';
+import { logFactsOf } from '../postfix-log.ts';
 import { openWorkspace } from '../workspace.ts';
 import { addApplyAndUndo } from './postfix-apply.ts';
 import { endpointsOf, prepare, postfixOf, type PostfixOptions, type Prepared } from './postfix-preparation.ts';
@@ -100,6 +102,7 @@ async function doctor(options: PostfixOptions): Promise<void> {
     if (endpoints.milter !== null) advice.push(...adviseOnReinjection(view, workspace.operator.reinjectionServices));
     const domains = await classesOf(postfix.configDirectory, [...snapshot.domains.keys()]);
     advice.push(...adviseOnDomainClasses(postfix.main, domains));
+    if (snapshot.routes.size > 0) advice.push(...adviseOnLog(snapshot, await logFactsOf(workspace)));
   }
   const isFine = prepared !== null && advice.length === 0;
   if (options.json) sayJson({ ok: isFine, advice });

@@ -10,6 +10,7 @@ import { addInit } from './init.ts';
 import { addIp } from './ip.ts';
 import { complain, EXIT, UsageError } from './output.ts';
 import { addPostfix } from './postfix.ts';
+import { addRouteCommands } from './route.ts';
 import { addServe } from './serve.ts';
 
 /** Builds the command line. */
@@ -19,7 +20,8 @@ function createProgram(version: string): Command {
     .version(version, '-V, --version')
     .helpOption('-h, --help', 'show this help')
     .showHelpAfterError('("postern --help" shows the commands)');
-  for (const add of [addInit, addServe, addCheck, addExplain, addPostfix, addIp, addDkim, addHistory]) add(program);
+  for (const add of [addInit, addServe, addCheck, addExplain, addPostfix, addIp, addRouteCommands, addDkim, addHistory])
+    add(program);
   for (const command of [program, ...everyCommand(program)]) {
     command.option(
       '-c, --config <file>',

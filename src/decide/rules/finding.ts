@@ -1,7 +1,7 @@
 /** What every rule family is given and gives. */
 import type { DomainPolicy } from '../../snapshot/index.ts';
 import type { Reason, RuleId, Verdict } from '../decision.ts';
-import type { RecipientTransaction } from '../facts.ts';
+import type { ExistenceFact, RecipientTransaction } from '../facts.ts';
 import type { TrueClient } from '../true-client.ts';
 import type { TrustFinding } from '../trust.ts';
 
@@ -11,6 +11,8 @@ export type RuleInput = {
   readonly transaction: RecipientTransaction;
   readonly trust: TrustFinding;
   readonly trueClient: TrueClient;
+  /** Where the recipient goes; asked where that depends on whether it exists. */
+  readonly routed: (existence: ExistenceFact) => Pick<Finding, 'reasons' | 'refusal'>;
 };
 
 /** A rule's word: reasons always, a refusal where it has one. */

@@ -1,14 +1,21 @@
 /**
- * Where each recipient of a message goes. Order, per recipient: the sender's outbound `change`, else the recipient's
- * inbound rule, else here; at most one change of destination per pass. A message that carries a route's mark is never
- * sent to that route again.
+ * Where each recipient of a message goes. Order, per recipient: internal mail by its gateway, else the sender's outbound
+ * `change`, else the recipient's inbound rule, else here; at most one change of destination per pass. A message that
+ * carries a route's mark is never sent to that route again.
  * Whether Postfix can be told so is not known here.
  * Source: RFC 5321 §6.3 (loops), RFC 3463 X.4.6.
  */
-import { isEncodable, permanent, type Address, type PermanentReply } from '../../mail/index.ts';
-import { plainRule, type DomainPolicy, type MailKind, type RouteId } from '../../snapshot/index.ts';
+import { ipSetHas, isEncodable, permanent, transient, type Address, type IpAddress } from '../../mail/index.ts';
+import {
+  inboundRuleFor,
+  plainRule,
+  type DomainPolicy,
+  type Existence,
+  type MailKind,
+  type RouteId,
+} from '../../snapshot/index.ts';
 import type { Reason, Verdict } from '../decision.ts';
-import type { HeaderField } from '../facts.ts';
+import type { ExistenceFact, HeaderField } from '../facts.ts';
 import type { TrustFinding } from '../trust.ts';
 import { reason } from './finding.ts';
 
@@ -17,6 +24,13 @@ export const ROUTE_FIELD = 'X-Postern-Route';
 const ROUTE_NAME = ROUTE_FIELD.toLowerCase();
 
 const LOOP = permanent('550', '5.4.6', 'Routing loop: the message comes back from the route that it would take again');
+
+const UNKNOWN = permanent('550', '5.1.1', 'Recipient address unknown: there is no such mailbox here');
+const NOT_KNOWN_NOW = transient(
+  '451',
+  '4.3.0',
+  'Whether the recipient exists cannot be found out now, try again later',
+);
 
 const NO_MAILBOX = permanent('553', '5.1.3', 'The recipient address has no proper form');
 const NO_SENDER_MAILBOX = permanent('553', '5.1.7', 'The sender address has no proper form');
@@ -37,13 +51,18 @@ export type RouteDelivery = {
   readonly hasLine: boolean;
 };
 
+/** A verdict that is not `pass`. */
+type Refusal = Exclude<Verdict, { kind: 'pass' }>;
+
 /** Where one recipient goes. Neither here nor to a route: it takes no mail, see the reason. */
 export type RecipientRouting = {
   /** Delivered as Postfix does without us. */
   readonly here: boolean;
   readonly routes: readonly RouteDelivery[];
-  /** Why the whole message is refused for it; null where it is not. */
-  readonly refusal: PermanentReply | null;
+  /** Why it takes no mail, at the end of a message the whole message; null where it does. */
+  readonly refusal: Refusal | null;
+  /** The route whose mark ended a loop; null where there was none. */
+  readonly loop: RouteId | null;
   /** What was found; the last decided. */
   readonly reasons: readonly Reason[];
 };
@@ -68,6 +87,8 @@ export type RoutedRecipient = {
   readonly policy: DomainPolicy | null;
   readonly mailbox: Mailbox | null;
   readonly mail: MailKind;
+  /** Null where its domain does not say who exists: then it does. */
+  readonly existence: ExistenceFact | null;
 };
 
 /** The facts that routing depends on. `sender` is null where it is not ours, or the null sender. */
@@ -76,15 +97,21 @@ export type RoutingInput = {
   /** Trust for the sender's own domain. */
   readonly senderTrust: TrustFinding;
   readonly recipients: readonly RoutedRecipient[];
+  /** The SMTP client; null where there is none, or its address is not known. */
+  readonly client: IpAddress | null;
+  /** Milliseconds since 1970. */
+  readonly at: number;
   /** The routes whose servers have had this message. */
   readonly visited: ReadonlySet<RouteId>;
 };
 
 const PASS: Verdict = { kind: 'pass' };
+const NO_ROUTES: ReadonlySet<RouteId> = new Set();
 const NOT_ROUTED: RecipientRouting = {
   here: true,
   routes: [],
   refusal: null,
+  loop: null,
   reasons: [reason('routing', null, 'no rule; Postfix decides')],
 };
 
@@ -104,53 +131,144 @@ export function decideRouting(input: RoutingInput): Routing {
   const outbound = outboundOf(input);
   const recipients = input.recipients.map((recipient) => routeRecipient(input, outbound, recipient));
   const copies = outbound === null ? [] : copiesOf(input, outbound, recipients);
-  const refused = [...recipients, ...copies].find(({ refusal }) => refusal !== null);
-  const reply = refused?.refusal ?? null;
+  const refused = [...recipients, ...copies].filter(({ refusal }) => refusal !== null);
+  // What is refused for good is not tried again for the sake of another recipient that has to wait.
+  const first = refused.find(({ refusal }) => refusal?.kind === 'reject') ?? refused[0];
+  const verdict = first?.refusal ?? PASS;
   return {
-    verdict: reply === null ? PASS : { kind: 'reject', reply },
-    decisive: refused?.reasons.at(-1) ?? null,
+    verdict,
+    decisive: first?.reasons.at(-1) ?? null,
     recipients,
-    copies: reply === null ? copies.flatMap(({ routes }) => routes) : [],
+    copies: verdict.kind === 'pass' ? copies.flatMap(({ routes }) => routes) : [],
     copyReasons: copies.flatMap(({ reasons }) => reasons),
   };
 }
 
-/**
- * The sender's domain, where its outbound rules act: for trusted senders, and on the first pass. That a message has
- * been at a route already is believed of a network, and not of a user: who knows a mark could evade the route by it.
- */
-function outboundOf({ sender, senderTrust, visited }: RoutingInput): OwnReading | null {
+/** One recipient before the headers are there: no mark is known yet, and it can be refused alone. */
+export const decideRouteAtRcpt = (
+  input: Omit<RoutingInput, 'recipients' | 'visited'>,
+  recipient: RoutedRecipient,
+): RecipientRouting => {
+  const whole = { ...input, recipients: [recipient], visited: NO_ROUTES };
+  const routed = routeRecipient(whole, outboundOf(whole), recipient);
+  const { existence } = recipient;
+  // Taken by no rule, it would be delivered here.
+  if (existence === null || existence.kind === 'existing' || !routed.here || routed.routes.length > 0) return routed;
+  return existence.kind === 'missing' ? unknownOf(existence) : notKnown(existence);
+};
+
+/** The sender's domain, where its outbound rules act: for trusted senders, and on the first pass. */
+function outboundOf(input: RoutingInput): OwnReading | null {
+  const { sender } = input;
   if (sender === null || sender.policy.outboundRoutes.length === 0) return null;
-  return senderTrust.trusted && (visited.size === 0 || senderTrust.proof === 'sasl') ? sender : null;
+  return isFirstPass(input) ? sender : null;
 }
 
+/**
+ * Whether a trusted sender hands the message in. That it has been at a route already is believed of a network, and not
+ * of a user: who knows a mark could evade the route by it.
+ */
+const isFirstPass = ({ senderTrust, visited }: RoutingInput): boolean =>
+  senderTrust.trusted && (visited.size === 0 || senderTrust.proof === 'sasl');
+
+/** Where it goes, whatever is known of its existence: where that makes no difference, it need not be known. */
 function routeRecipient(
   input: RoutingInput,
   outbound: OwnReading | null,
   recipient: RoutedRecipient,
 ): RecipientRouting {
-  const { mailbox, policy, guard } = recipient;
-  if (guard !== null) return { here: false, routes: [], refusal: null, reasons: [guard] };
+  const { mailbox, guard } = recipient;
+  if (guard !== null) return { here: false, routes: [], refusal: null, loop: null, reasons: [guard] };
   if (mailbox === null) return NOT_ROUTED;
+  const existence = recipient.existence ?? EVERYBODY_EXISTS;
+  const known = { ...recipient, mailbox, existence };
+  if (existence.kind !== 'unknown') return routeKnown(input, outbound, known, existence.kind);
+  const [one, other] = [routeKnown(input, outbound, known, 'existing'), routeKnown(input, outbound, known, 'missing')];
+  return isSameWay(one, other) ? one : notKnown(existence);
+}
+
+const EVERYBODY_EXISTS: ExistenceFact = { kind: 'existing', setting: '', text: '' };
+
+const isSameWay = (one: RecipientRouting, other: RecipientRouting): boolean => {
+  const [way, otherWay] = [one.routes[0], other.routes[0]];
+  return one.here === other.here && way?.route === otherWay?.route && way?.bounces === otherWay?.bounces;
+};
+
+const notKnown = (fact: ExistenceFact): RecipientRouting => ({
+  ...{ here: false, routes: [], refusal: { kind: 'defer', reply: NOT_KNOWN_NOW }, loop: null },
+  reasons: [told(fact)],
+});
+
+type RecipientWithMailbox = RoutedRecipient & { readonly mailbox: Mailbox; readonly existence: ExistenceFact };
+
+function routeKnown(
+  input: RoutingInput,
+  outbound: OwnReading | null,
+  recipient: RecipientWithMailbox,
+  existence: Existence,
+): RecipientRouting {
+  const { mailbox, policy } = recipient;
+  const detour = detourOf(input, recipient);
+  // It would come back as external mail, and be refused only then: at RCPT it is refused at once, and of what comes
+  // without RCPT, Postfix finds it out here.
+  const isLost = existence === 'missing' && detour !== null && !inboundRuleFor(detour.policy, 'external', 'missing');
+  if (isLost && detour.policy.enforcement === 'enforce') return { ...NOT_ROUTED, reasons: [told(recipient.existence)] };
   const kind = mailFor(outbound, policy);
   const change = outbound?.policy.outboundRoutes.find(({ action, mail }) => action === 'change' && mail.includes(kind));
-  if (outbound === null || change === undefined) return routeInbound(input, recipient, mailbox);
-  const delivery = { route: change.route, mailbox, bounces: true, hasLine: false };
-  const changed = settle(input, outbound.policy, change.pointer, delivery, false);
-  if (outbound.policy.enforcement === 'enforce') return changed;
+  const first = detour ?? (outbound === null || change === undefined ? null : { ...change, policy: outbound.policy });
+  if (first === null) return routeInbound(input, recipient, existence);
+  const delivery = { route: first.route, mailbox, bounces: true, hasLine: false };
+  const changed = settle(input, first.policy, first.pointer, delivery, false);
+  if (first.policy.enforcement === 'enforce') return changed;
   // A rule that is only observed leaves the recipient to the rules of its own domain.
-  const inbound = routeInbound(input, recipient, mailbox);
+  const inbound = routeInbound(input, recipient, existence);
   return { ...inbound, reasons: [...changed.reasons, ...(inbound === NOT_ROUTED ? [] : inbound.reasons)] };
 }
 
-function routeInbound(input: RoutingInput, recipient: RoutedRecipient, mailbox: Mailbox): RecipientRouting {
-  const { policy } = recipient;
-  const rule = policy?.inboundRoutes.find(({ mail }) => mail.includes(recipient.mail));
-  if (policy === null || rule === undefined) return NOT_ROUTED;
-  const hasLine = plainRule(policy.inboundRoutes, policy.enforcement)?.route === rule.route;
-  const delivery = { route: rule.route, mailbox, bounces: !rule.suppressBounces, hasLine };
-  return settle(input, policy, rule.pointer, delivery, rule.alsoSave);
+/** The route by which internal mail goes through the gateway of its domain. */
+function detourOf(
+  input: RoutingInput,
+  { policy, mail }: RoutedRecipient,
+): { readonly route: RouteId; readonly pointer: string; readonly policy: DomainPolicy } | null {
+  const route = policy?.gateway?.internalRoute ?? null;
+  if (!policy?.gateway || route === null || mail !== 'internal' || !isFirstPass(input)) return null;
+  return { route, pointer: `${policy.gateway.pointer}/internalThroughGateway`, policy };
 }
+
+function routeInbound(
+  input: RoutingInput,
+  { policy, mailbox, mail, existence: fact }: RecipientWithMailbox,
+  existence: Existence,
+): RecipientRouting {
+  const rule = policy === null ? undefined : inboundRuleFor(policy, mail, existence);
+  if (policy === null || rule === undefined) return NOT_ROUTED;
+  if (existence === 'missing' && policy.enforcement === 'enforce' && hasBeenAt(rule.route, policy, input)) {
+    return { ...unknownOf(fact), loop: rule.route };
+  }
+  const hasLine = plainRule(policy)?.route === rule.route;
+  const delivery = { route: rule.route, mailbox, bounces: !rule.suppressBounces, hasLine };
+  return settle(input, policy, rule.pointer, delivery, rule.alsoSave && existence === 'existing');
+}
+
+/** Whether the message comes from the route's server: by its mark, or by the client itself. */
+const hasBeenAt = (
+  route: RouteId,
+  { serversOfRoutes }: DomainPolicy,
+  { visited, client, at }: RoutingInput,
+): boolean => {
+  const servers = serversOfRoutes.get(route);
+  return visited.has(route) || (client !== null && servers !== undefined && ipSetHas(servers, client, at));
+};
+
+const told = ({ setting, text }: ExistenceFact): Reason => reason('unknown-recipient', setting, text);
+
+const unknownOf = (fact: ExistenceFact): RecipientRouting => ({
+  here: false,
+  routes: [],
+  refusal: { kind: 'reject', reply: UNKNOWN },
+  loop: null,
+  reasons: [told(fact)],
+});
 
 /** What a recipient is to a trusted sender: internal in the sender's own domain, external in every other. */
 const mailFor = (outbound: OwnReading | null, policy: DomainPolicy | null): MailKind =>
@@ -165,8 +283,8 @@ function settle(
   noMailbox = NO_MAILBOX,
 ): RecipientRouting {
   const { route, mailbox } = delivery;
-  const refuse = (refusal: PermanentReply, text: string): RecipientRouting => ({
-    ...{ here: false, routes: [], refusal },
+  const refuse = (reply: Extract<Refusal, { kind: 'reject' }>['reply'], text: string): RecipientRouting => ({
+    ...{ here: false, routes: [], refusal: { kind: 'reject', reply }, loop: reply === LOOP ? route : null },
     reasons: [reason('routing', pointer, text)],
   });
   if (enforcement === 'observe') {
@@ -177,7 +295,7 @@ function settle(
   if (!isEncodable(mailbox)) return refuse(noMailbox, `would go to ${route}, but is no proper address`);
   const silently = delivery.bounces ? '' : ', without bounces';
   const text = `goes to ${route}${silently}${alsoSave ? ', and is delivered here' : ''}`;
-  return { here: alsoSave, routes: [delivery], refusal: null, reasons: [reason('routing', pointer, text)] };
+  return { here: alsoSave, routes: [delivery], refusal: null, loop: null, reasons: [reason('routing', pointer, text)] };
 }
 
 /** One copy for each route that a rule sends one to, if any recipient is of the kind that the rule is for. */

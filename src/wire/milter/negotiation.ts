@@ -28,6 +28,8 @@ export type AnswerableEvent =
 export type MilterWants = {
   /** SMFIF flags, all needed: an MTA that lacks one is refused. SETSYMLIST comes by itself with `macros`. */
   readonly actions: number;
+  /** Further SMFIF flags, each taken if offered: see the agreed `actions` before one is used. None when absent. */
+  readonly optionalActions?: number;
   /** Further SMFIP flags, each taken if offered: NOxxx, SKIP, RCPT_REJ. NR and HDR_LEADSPC flags come by themselves. */
   readonly protocol?: number;
   /** Macros to ask for, by stage, spelled as in `macroNames`; a list replaces the MTA's own of that stage. */
@@ -102,12 +104,13 @@ export function negotiate(
   if (missing !== 0) {
     return { code: 'action-not-offered', message: `the MTA does not offer the actions 0x${missing.toString(16)}` };
   }
+  const optional = (wanted.optionalActions ?? 0) & offeredActions;
   const lists = wanted.macros === undefined ? 0 : SMFIF.SETSYMLIST & offeredActions;
   const offered = offer.protocol === 0 ? allProtocol.v1 : offer.protocol;
   const [sizeFlag, maxDataBytes] = dataSize(offered, maxPacketBytes);
   return {
     version,
-    actions: wanted.actions | lists,
+    actions: wanted.actions | optional | lists,
     protocol: (flags & offered & flagsOf(version)) | sizeFlag,
     maxDataBytes,
   };

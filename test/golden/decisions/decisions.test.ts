@@ -3,7 +3,9 @@
  *
  *   case         what it shows; with the number of the requirement, where there is one
  *   settings     a settings.yaml, whole
- *   lists, trustedNetworks, internalDomain, originDomain, reinjectionServices     what stands around the settings, where it matters
+ *   lists, recipientLists, recipientDelimiter, trustedNetworks, internalDomain, originDomain, reinjectionServices
+ *                what stands around the settings, where it matters; lists and recipientLists: texts of files by name
+ *   maps         what is in Postfix's maps of recipients: names, or why one cannot be read
  *   transaction  client (an address, local or unknown), user, tls, daemon, sender (<> for a bounce), recipient, at
  *   earlierDomain   the own domain of the recipient that was taken first, where there is one
  *   shortTermBlock  until and reason of an automatic block of the client, where there is one
@@ -17,11 +19,13 @@ import { parse } from 'yaml';
 import { decideRecipient, type RecipientDecision } from '../../../src/decide/index.ts';
 import { formatIpAddress, type Domain } from '../../../src/mail/index.ts';
 import { actionOf, aSnapshot, aTransaction, type Around, type TransactionTexts } from '../../support/builders.ts';
+import { existenceOf, type MapTexts } from '../../support/existence.ts';
 
 type Texts = Readonly<Record<string, unknown>>;
 type Case = Around & {
   readonly case: string;
   readonly settings: unknown;
+  readonly maps?: MapTexts;
   readonly transaction: TransactionTexts;
   readonly earlierDomain?: string;
   readonly shortTermBlock?: { readonly until: string; readonly reason: string };
@@ -32,6 +36,9 @@ const CASE_KEYS = [
   'case',
   'settings',
   'lists',
+  'recipientLists',
+  'recipientDelimiter',
+  'maps',
   'trustedNetworks',
   'internalDomain',
   'originDomain',
@@ -79,6 +86,7 @@ describe('decisions', () => {
       'own-domain',
       'short-term-block',
       'tls-required',
+      'unknown-recipient',
     ]);
   });
 
@@ -86,12 +94,16 @@ describe('decisions', () => {
     expect(Object.keys(one).filter((key) => !CASE_KEYS.includes(key))).toEqual([]);
     expect(Object.keys(one.transaction).filter((key) => !TRANSACTION_KEYS.includes(key))).toEqual([]);
     const { shortTermBlock: block, earlierDomain } = one;
+    const snapshot = aSnapshot(one.settings, one);
+    const asked = aTransaction(one.transaction);
+    const existence = existenceOf(snapshot, asked.recipient, one.maps);
     const transaction = {
-      ...aTransaction(one.transaction),
+      ...asked,
+      ...(existence !== null && { existence }),
       ...(earlierDomain !== undefined && { earlierDomain: earlierDomain as Domain }),
       ...(block !== undefined && { shortTermBlock: { until: Date.parse(block.until), reason: block.reason } }),
     };
-    const decided = describeDecision(decideRecipient(aSnapshot(one.settings, one), transaction));
+    const decided = describeDecision(decideRecipient(snapshot, transaction));
     expect(Object.keys(one.decision), file).toEqual(expect.arrayContaining(NEEDED));
     expect(Object.fromEntries(Object.keys(one.decision).map((key) => [key, decided[key]]))).toEqual(one.decision);
   });

@@ -4,7 +4,9 @@
  *   case         what it shows; with the number of the requirement, where there is one
  *   settings     a settings.yaml, whole
  *   keys         active keys: selectors by domain (Ed25519 where they begin with "ed", else RSA)
- *   trustedNetworks, reinjectionServices     what stands around the settings, where it matters
+ *   trustedNetworks, reinjectionServices, originDomain, recipientLists, recipientDelimiter
+ *                what stands around the settings, where it matters
+ *   maps         what is in Postfix's maps of recipients: names, or why one cannot be read
  *   installed    what Postfix knows of the routes: isAsked, isLive, and the routes that have a service (installed) or a
  *                number (numbered); all of it where nothing is said
  *   transaction  client (an address, local or unknown), user, daemon, sender (<> for a bounce), at, and recipients:
@@ -19,7 +21,8 @@
  *                rule (that decided), spam, trueClients (by own domain), removed and added; where it matters decided
  *                (the reason) and observed.
  *                For routing instead: verdict, reply (or "none"), routes (a line for each delivery; "by line" where the
- *                transport table says it too) and why (the reasons; each with its setting from the own domain on)
+ *                transport table says it too) and why (the reasons; each with its setting from the own domain on); where
+ *                it matters loop (the routes that end loops)
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -33,6 +36,7 @@ import {
 } from '../../../src/decide/index.ts';
 import { formatIpAddress, formatReply, type Domain } from '../../../src/mail/index.ts';
 import type { Snapshot } from '../../../src/snapshot/index.ts';
+import { existenceOf, type MapTexts } from '../../support/existence.ts';
 import { installedAs, knownRoute, type Around, type Installed } from '../../support/builders.ts';
 import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
 
@@ -42,6 +46,7 @@ type Case = Around & {
   readonly settings: unknown;
   readonly keys?: Readonly<Record<string, readonly string[]>>;
   readonly installed?: Installed;
+  readonly maps?: MapTexts;
   readonly transaction: Omit<MessageTexts, 'headers'>;
   readonly headers: readonly string[];
   readonly hits?: Readonly<Record<string, string>>;
@@ -51,7 +56,7 @@ type Case = Around & {
 
 const CASE_KEYS = [
   ...['case', 'settings', 'keys', 'trustedNetworks', 'reinjectionServices', 'originDomain', 'installed'],
-  ...['transaction', 'headers', 'hits', 'blocks', 'decision'],
+  ...['recipientLists', 'recipientDelimiter', 'maps', 'transaction', 'headers', 'hits', 'blocks', 'decision'],
 ];
 const TRANSACTION_KEYS = ['client', 'user', 'daemon', 'sender', 'recipients', 'at'];
 const NEEDED = ['removed', 'added', 'signatures', 'skipped', 'reason'];
@@ -75,8 +80,9 @@ function describeDecision(t: MessageTransaction, decision: MessageDecision): Tex
       ]),
     ),
     routes: routesOf(t, decision),
+    loop: decision.routing.recipients.flatMap(({ loop }) => loop ?? []),
     why: decision.reasons
-      .filter(({ rule }) => rule === 'routing' || rule === 'internal-domain')
+      .filter(({ rule }) => ['routing', 'internal-domain', 'unknown-recipient'].includes(rule))
       .map(({ text, setting }) => `${text}${setting === null ? '' : ` [${setting.split('/').slice(4).join('/')}]`}`),
     removed: decision.removed.map((at) => `${headers[at]!.name}:${headers[at]!.value}`),
     added: decision.added.map(({ name, value }) => `${name}: ${value}`),
@@ -109,7 +115,10 @@ const withMarks = (headers: readonly string[], snapshot: Snapshot): string[] =>
   headers.map((line) => line.replace(/<mark of (\w+)>/, (_, route: string) => knownRoute(snapshot, route).mark));
 
 /** What was found out beside the message. */
-function withFound(message: MessageTransaction, { hits, blocks }: Case): MessageTransaction {
+function withFound(snapshot: Snapshot, message: MessageTransaction, { hits, blocks, maps }: Case): MessageTransaction {
+  const existences = message.recipients.map(({ address, resolved }) =>
+    existenceOf(snapshot, address, maps, resolved?.address),
+  );
   const hitOf = (text: string): SpamHit => {
     if (text === 'unknown') return { kind: 'unknown' };
     if (text === 'none' || text === 'cut') return { kind: 'none', isCut: text === 'cut' };
@@ -117,6 +126,7 @@ function withFound(message: MessageTransaction, { hits, blocks }: Case): Message
   };
   return {
     ...message,
+    ...(existences.some((each) => each !== null) && { existences }),
     ...(hits !== undefined && {
       spamHits: new Map(Object.entries(hits).map(([domain, text]) => [domain as Domain, hitOf(text)])),
     }),
@@ -148,7 +158,11 @@ describe('messages', () => {
     expect(Object.keys(one).filter((key) => !CASE_KEYS.includes(key))).toEqual([]);
     expect(Object.keys(one.transaction).filter((key) => !TRANSACTION_KEYS.includes(key))).toEqual([]);
     const snapshot = installedAs(aKeyedSnapshot(one.settings, one.keys, one), one.installed);
-    const message = withFound(aMessage({ ...one.transaction, headers: withMarks(one.headers, snapshot) }), one);
+    const message = withFound(
+      snapshot,
+      aMessage({ ...one.transaction, headers: withMarks(one.headers, snapshot) }),
+      one,
+    );
     const decided = describeDecision(message, decideMessage(snapshot, message));
     const needed =
       'routes' in one.decision ? NEEDED_OF_ROUTING : 'trueClients' in one.decision ? NEEDED_OF_GATEWAYS : NEEDED;

@@ -193,11 +193,12 @@ export function snapshotOf(domains: Readonly<Record<string, object>>): Snapshot 
   if (!loopback.ok) throw new Error(loopback.error.message);
   const compiled = compile(
     settings,
-    { lists: new Map(), smtpdListeners: [], localAddresses: [] },
+    { lists: new Map(), recipientLists: new Map(), smtpdListeners: [], localAddresses: [] },
     {
       trustedNetworks: [loopback.value],
       internalDomain: domain('route.postern.internal'),
       reinjectionServices: [],
+      recipientDelimiter: '',
       authservId: 'mx.a.example',
     },
     'aaaabbbbcccc' as RevisionId,

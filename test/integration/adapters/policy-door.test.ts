@@ -6,6 +6,7 @@ import type { OpenDoor } from '../../../src/adapters/socket/index.ts';
 import { IDLE_LIMIT_MS } from '../../../src/adapters/socket/door.ts';
 import { permanent } from '../../../src/mail/index.ts';
 import type { Judge } from '../../../src/services/index.ts';
+import { atOnce } from '../../support/at-once.ts';
 import { waitFor } from '../../support/waiting.ts';
 import {
   anyPort,
@@ -233,7 +234,7 @@ describe('answers', () => {
         judgeRecipient(transaction, context) {
           const text = `${transaction.recipient.localPart} ${filling}`;
           return {
-            ...real.judgeRecipient(transaction, context),
+            ...atOnce(real.judgeRecipient(transaction, context)),
             verdict: { kind: 'reject', reply: permanent('550', '5.7.1', text) },
           };
         },
@@ -260,6 +261,139 @@ describe('answers', () => {
     const answers = await client.policyAnswers(sent, 60_000);
     expect(answers).toEqual(Array.from({ length: sent }, (_, n) => `action=550 5.7.1 n${n} ${filling}`));
   }, 120_000);
+
+  describe('that have to be waited for', () => {
+    /** Answers whose local-part has a gate wait for it; the number of each is in its reply. */
+    async function gated(...gates: string[]) {
+      const real = judgeOf(snapshot, new KeptLog(), metersForTest());
+      const waiting = new Map(gates.map((name) => [name, Promise.withResolvers<null>()]));
+      const asked: string[] = [];
+      const judge: Judge = {
+        judgeRecipient(transaction, context) {
+          const { localPart } = transaction.recipient;
+          asked.push(localPart);
+          const decision = {
+            ...atOnce(real.judgeRecipient(transaction, context)),
+            verdict: { kind: 'reject', reply: permanent('550', '5.7.1', localPart) } as const,
+          };
+          const gate = waiting.get(localPart);
+          return gate === undefined ? decision : gate.promise.then(() => decision);
+        },
+      };
+      const opened = await open({ judge });
+      return { ...opened, asked, gate: (name: string) => waiting.get(name)!, client: await connectTo(opened.door) };
+    }
+    const to = (...names: string[]): string =>
+      names.map((name) => policyRequest({ recipient: `${name}@a.example` })).join('');
+    const replies = (...names: string[]): string[] => names.map((name) => `action=550 5.7.1 ${name}`);
+
+    it('keep their order on one connection, and hold up what comes behind them, in the same write and in later ones', async () => {
+      const { client, gate, asked } = await gated('b', 'd');
+      client.send(to('a', 'b', 'c'));
+      await waitFor('the second request', () => (asked.includes('b') ? true : undefined));
+      client.send(to('d', 'e'));
+      await sleep(50);
+      expect([asked, client.text]).toEqual([['a', 'b'], '']);
+      gate('b').resolve(null);
+      expect(await client.policyAnswers(3)).toEqual(replies('a', 'b', 'c'));
+      gate('d').resolve(null);
+      expect(await client.policyAnswers(2)).toEqual(replies('d', 'e'));
+      expect(asked).toEqual(['a', 'b', 'c', 'd', 'e']);
+    });
+
+    it('hold up no other connection', async () => {
+      const { door, client, gate } = await gated('a');
+      client.send(to('a'));
+      const other = await connectTo(door);
+      other.send(to('x', 'y'));
+      expect(await other.policyAnswers(2)).toEqual(replies('x', 'y'));
+      expect(client.text).toBe('');
+      gate('a').resolve(null);
+      expect(await client.policyAnswers(1)).toEqual(replies('a'));
+    });
+
+    it('of a thousand requests that each wait are a thousand answers in order', async () => {
+      const real = judgeOf(snapshot, new KeptLog(), metersForTest());
+      const { door } = await open({
+        judge: {
+          async judgeRecipient(transaction, context) {
+            const { localPart } = transaction.recipient;
+            // Some are there at once, some at the next turn of the loop.
+            if (Number(localPart.slice(1)) % 3 === 0) await new Promise(setImmediate);
+            const decision = atOnce(real.judgeRecipient(transaction, context));
+            return { ...decision, verdict: { kind: 'reject', reply: permanent('550', '5.7.1', localPart) } };
+          },
+        },
+      });
+      const client = await connectTo(door);
+      const names = Array.from({ length: 1000 }, (_, n) => `n${n}`);
+      client.send(to(...names));
+      expect(await client.policyAnswers(1000)).toEqual(replies(...names));
+    });
+
+    it('that fail cost one request: 451, and those behind it are answered', async () => {
+      const { client, gate, log, asked } = await gated('b');
+      client.send(to('a', 'b', 'c'));
+      await waitFor('the second request', () => (asked.includes('b') ? true : undefined));
+      gate('b').reject(new Error('broken invariant'));
+      expect(await client.policyAnswers(3)).toEqual([
+        ...replies('a'),
+        'action=451 4.3.0 Mail system temporarily unavailable',
+        ...replies('c'),
+      ]);
+      expect(log.at('error').map(({ fields }) => fields.err)).toEqual([new Error('broken invariant')]);
+    });
+
+    it.each([
+      ['', 'a client that half-closes meanwhile is still answered'],
+      ['no equals sign\n\n', 'a fault behind it ends the connection after the answers'],
+    ])('with %j behind them: %s', async (behind) => {
+      const { client, gate, asked } = await gated('a');
+      client.socket.end(`${to('a', 'b')}${behind}`);
+      await waitFor('the first request', () => (asked.includes('a') ? true : undefined));
+      await sleep(50);
+      expect([client.text, client.isEnded]).toEqual(['', false]);
+      gate('a').resolve(null);
+      expect(await client.policyAnswers(2)).toEqual(replies('a', 'b'));
+      await client.ended();
+    });
+
+    it('two that wait, and a client that half-closes', async () => {
+      const { client, gate, asked } = await gated('a', 'b');
+      client.socket.end(to('a', 'b'));
+      await waitFor('the first request', () => (asked.includes('a') ? true : undefined));
+      await sleep(20);
+      gate('a').resolve(null);
+      await waitFor('the second request', () => (asked.includes('b') ? true : undefined));
+      await sleep(20);
+      gate('b').resolve(null);
+      expect(await client.policyAnswers(2)).toEqual(replies('a', 'b'));
+      await client.ended();
+    });
+
+    it('a client that goes away meanwhile leaves nothing behind', async () => {
+      const { door, client, gate, log } = await gated('a');
+      client.send(to('a', 'b'));
+      await sleep(50);
+      client.close();
+      gate('a').resolve(null);
+      await waitFor('the connection to be gone', () => (door.connections === 0 ? true : undefined));
+      expect(log.at('error')).toEqual([]);
+    });
+
+    it('a door that is closed waits for them: the connection is not idle', async () => {
+      const { door, client, gate } = await gated('a');
+      client.send(to('a'));
+      await sleep(50);
+      const closed = door.close(5_000);
+      await sleep(50);
+      expect(client.isEnded).toBe(false);
+      gate('a').resolve(null);
+      expect(await client.policyAnswers(1)).toEqual(replies('a'));
+      await closed;
+      await client.ended();
+    });
+  });
 
   it('each answer is measured', async () => {
     const { door, meters } = await open();

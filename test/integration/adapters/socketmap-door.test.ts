@@ -6,6 +6,7 @@ import type { OpenDoor } from '../../../src/adapters/socket/index.ts';
 import { answerSocketmap } from '../../../src/answers/index.ts';
 import { IDLE_LIMIT_MS } from '../../../src/adapters/socket/door.ts';
 import type { PrometheusMeters } from '../../../src/adapters/metrics/index.ts';
+import type { SocketmapReply } from '../../../src/wire/socketmap/index.ts';
 import { waitFor } from '../../support/waiting.ts';
 import { anyPort, isWholeProof, KeptLog, metersForTest, ownGroup, RawClient, samplesOf, snapshotOf } from './peers.ts';
 
@@ -33,6 +34,7 @@ beforeEach(async () => {
     answer(map, key) {
       if (key === 'boom') throw new Error('broken invariant');
       if (key === 'void') return { kind: 'ok', value: '' };
+      if (key.startsWith('wait ')) return late(key.slice(5));
       return answerSocketmap(snapshot, map, key, { at: Date.now(), milter: 'inet:127.0.0.1:10041' });
     },
   });
@@ -43,11 +45,44 @@ afterEach(async () => {
   await door.close(0);
 });
 
+/** Answers at a later turn of the loop; `boom` fails there, and `void` cannot be told to Postfix. */
+async function late(key: string): Promise<SocketmapReply> {
+  await sleep(30);
+  if (key === 'boom') throw new Error('broken invariant');
+  return { kind: 'ok', value: key === 'void' ? '' : key };
+}
+
 async function connectToDoor(): Promise<RawClient> {
   const client = await RawClient.open(door.listener);
   clients.push(client);
   return client;
 }
+
+describe('answers that have to be waited for', () => {
+  const ask = (...keys: string[]): string => keys.map((key) => frame(`recipients ${key}`)).join('');
+
+  it('keep their order, and are counted when they are there', async () => {
+    const client = await connectToDoor();
+    client.send(ask('wait a', 'b') + known + ask('wait c'));
+    const replies = [frame('OK a'), notFound, knownReply, frame('OK c')].join('');
+    expect(await client.receive(replies.length)).toBe(replies);
+    const samples = await samplesOf(meters);
+    expect(samples.get('postern_socketmap_answers_total{map="recipients",status="ok"}')).toBe(2);
+  });
+
+  it.each(['boom', 'void'])(
+    'one that fails (%s) is TEMP, counted so once, and the next one is answered',
+    async (key) => {
+      const client = await connectToDoor();
+      client.send(ask(`wait ${key}`, 'wait b'));
+      await waitFor('both answers', () => (client.text.endsWith(frame('OK b')) ? true : undefined));
+      expect(client.text).toMatch(/^[0-9]+:TEMP [^,]*,4:OK b,$/);
+      expect(log.at('error')).toHaveLength(1);
+      const samples = await samplesOf(meters);
+      expect(samples.get('postern_socketmap_answers_total{map="recipients",status="temp"}')).toBe(1);
+    },
+  );
+});
 
 describe('connection life', () => {
   it('TLS-08 many connections with one to three queries each are answered, and leave nothing behind', async () => {

@@ -45,6 +45,23 @@ describe('postern history', () => {
     ]);
   });
 
+  it('RT-09 a delivery to a route that failed is found by its recipient and by its verdict', async () => {
+    const { run } = await decided({}, SIGNED, {
+      ...{ stage: 'delivery', queueId: '4ZKq3x1Hsdz9', clientAddress: '203.0.113.9', sender: 'a@b.example' },
+      ...{ recipients: ['bob@example.com'], verdict: 'failed', reply: '550 5.1.1 no such user', rule: 'routing' },
+      text: 'the delivery to acme/quiet failed for good (5.1.1), without a bounce to the sender',
+    });
+    for (const filter of [
+      ['--recipient', 'Bob@example.com'],
+      ['--verdict', 'failed'],
+    ]) {
+      expect(lines((await run(['history', ...filter])).stdout)).toEqual([
+        '2027-01-31T12:00:00.000Z  delivery  failed  203.0.113.9  4ZKq3x1Hsdz9  <a@b.example>  <bob@example.com>  routing  550 5.1.1 no such user: the delivery to acme/quiet failed for good (5.1.1), without a bounce to the sender',
+        '',
+      ]);
+    }
+  });
+
   it('--json gives everything that was kept', async () => {
     const { run } = await decided({ observed: 'reject', verdict: 'pass' });
     const record = aRecord({ observed: 'reject', verdict: 'pass' });

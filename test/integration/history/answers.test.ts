@@ -14,6 +14,7 @@ import {
   type Judge,
 } from '../../../src/services/index.ts';
 import type { Snapshot } from '../../../src/snapshot/index.ts';
+import { atOnce } from '../../support/at-once.ts';
 import { aDocument, aSnapshot, aTransaction } from '../../support/builders.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
@@ -66,7 +67,7 @@ class Sidecar {
     const before = performance.now();
     const { at: _, ...transaction } = aTransaction({ client, recipient });
     const context = { queueId: null, instance: '1.2.3', clientName: null };
-    const decision = this.#judge.judgeRecipient(transaction, context);
+    const decision = atOnce(this.#judge.judgeRecipient(transaction, context));
     const event: HistoryEvent = {
       kind: 'recipient',
       at: this.clock.now(),
@@ -270,7 +271,7 @@ describe('what history costs', () => {
     const { at, ...transaction } = aTransaction({ client: '203.0.113.5' });
     const context = { queueId: null, instance: '1.2.3', clientName: null };
     const judge = createJudge(() => blocking, postern.clock, new FakeLog(), new FakeMeters());
-    const decision = judge.judgeRecipient(transaction, context);
+    const decision = atOnce(judge.judgeRecipient(transaction, context));
     const event: HistoryEvent = { kind: 'recipient', at, snapshot: blocking, transaction, context, decision };
     const times: number[] = [];
     for (let round = 0; round < 10; round += 1) {

@@ -39,6 +39,55 @@ describe('what Postfix says of itself', () => {
     expect((await read('')).localAddresses.map(formatIpAddress)).toContain('127.0.0.1');
   });
 
+  it('what its SMTP client does, defaults included', async () => {
+    expect((await read('myhostname = mx.example.com')).smtpClient).toEqual({
+      heloName: 'mx.example.com',
+      tlsLevel: 'none',
+      caFile: '',
+      caPath: '',
+      appendsDefaultCa: false,
+      matchesManyLabels: true,
+      hasDnssec: false,
+      protocols: ['all'],
+      addressLimit: 5,
+      sessionLimit: 2,
+    });
+    const told = [
+      ...['smtp_helo_name = out.example.com', 'smtp_tls_security_level = encrypt', 'smtp_tls_CAfile = /ca.pem'],
+      ...['smtp_tls_CApath = /ca', 'tls_append_default_CA = yes', 'tls_wildcard_matches_multiple_labels = no'],
+      ...['smtp_dns_support_level = dnssec', 'inet_protocols = ipv4', 'smtp_mx_address_limit = 0'],
+    ];
+    expect((await read(told.join('\n'))).smtpClient).toEqual({
+      heloName: 'out.example.com',
+      tlsLevel: 'encrypt',
+      caFile: '/ca.pem',
+      caPath: '/ca',
+      appendsDefaultCa: true,
+      matchesManyLabels: false,
+      hasDnssec: true,
+      protocols: ['ipv4'],
+      addressLimit: 0,
+      sessionLimit: 2,
+    });
+  });
+
+  it.each([
+    ['smtp_use_tls = yes', 'may'],
+    ['smtp_enforce_tls = yes', 'verify'],
+    ['smtp_enforce_tls = yes\nsmtp_tls_enforce_peername = no', 'encrypt'],
+    ['smtp_use_tls = yes\nsmtp_tls_security_level = none', 'none'],
+  ])('the level of TLS by "%s" is %s', async (main, level) => {
+    expect((await read(main)).smtpClient.tlsLevel).toBe(level);
+  });
+
+  it('its parent domain, and the addresses of what stands in front of it', async () => {
+    const { domain, proxyAddresses } = await read(
+      'myhostname = mx.example.com\nproxy_interfaces = 192.0.2.1, [2001:db8::1]',
+    );
+    expect(domain).toBe('example.com');
+    expect(proxyAddresses.map(formatIpAddress)).toEqual(['192.0.2.1', '2001:db8::1']);
+  });
+
   it('mynetworks in terms of other parameters is expanded', async () => {
     expect(networksOf(await read('inside = 10.0.0.0/8\nmynetworks = $inside 127.0.0.1'))).toEqual({
       networks: ['10.0.0.0/8', '127.0.0.1'],

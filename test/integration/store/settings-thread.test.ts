@@ -8,7 +8,7 @@ import {
   createSettingsThread,
 } from '../../../src/adapters/store-embedded/index.ts';
 import { createSettingsLoader, type SettingsLoader } from '../../../src/services/index.ts';
-import type { Domain } from '../../../src/mail/index.ts';
+import { recipientListHas, recipientListSize, type Domain, type RecipientList } from '../../../src/mail/index.ts';
 import type { Snapshot } from '../../../src/snapshot/index.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { surroundings } from '../../unit/services/surroundings.ts';
@@ -74,6 +74,83 @@ describe('createSettingsThread', () => {
     expect(after.domains.get(a)?.blocked.set.v4.first).toHaveLength(3);
     expect(after.domains.get(a)?.blocked.set).not.toEqual(before.domains.get(a)?.blocked.set);
     expect(after.domains.get(a)?.allowed).toBe(before.domains.get(a)?.allowed);
+  });
+
+  it('a file of recipients that domains share is one list, and only an edit of it makes it another', async () => {
+    const a = 'a.example' as Domain;
+    const [b, c] = ['b.example', 'c.example'] as Domain[] as [Domain, Domain];
+    const text = (more: string): string => `version: 1
+organizations:
+  acme:
+    primaryDomain: a.example
+    domains:
+      a.example: { recipients: [all.txt, { map: "hash:/v" }]${more} }
+      b.example: { recipients: [own.txt, all.txt] }
+      c.example: { recipients: [same.txt] }
+`;
+    // Long enough to be handed over without a copy.
+    const all = Array.from({ length: 40_000 }, (_, n) => `u${n}@a.example\n`).join('');
+    const directory = await temporaryDirectory({
+      ...{ 'settings.yaml': text(''), 'all.txt': all, 'own.txt': 'bob\n', 'same.txt': all },
+    });
+    const loader = createSettingsThread(filesIn(directory));
+    const listsOf = (snapshot: Snapshot, domain: Domain): RecipientList[] =>
+      (snapshot.domains.get(domain)?.recipients ?? []).flatMap((source) =>
+        source.kind === 'file' ? [source.list] : [],
+      );
+    const before = await snapshotOf(loader);
+    const [list] = listsOf(before, a);
+    if (list === undefined) throw new Error('there is no list');
+    expect([recipientListSize(list), recipientListHas(list, 'u39999@a.example')]).toEqual([40_000, true]);
+    expect(listsOf(before, b)[1]).toBe(list);
+    expect(listsOf(before, c)[0]).toBe(list);
+    expect(before.domains.get(a)?.recipients).toMatchObject([
+      { kind: 'file', file: 'all.txt', pointer: '/organizations/acme/domains/a.example/recipients/0' },
+      { kind: 'map', map: 'hash:/v', pointer: '/organizations/acme/domains/a.example/recipients/1' },
+    ]);
+
+    // Another setting of a domain: its list, and the other domains, are the objects that they were.
+    await writeFile(join(directory, 'settings.yaml'), text(', enforcement: observe'));
+    const edited = await snapshotOf(loader);
+    expect(edited.domains.get(a)?.enforcement).toBe('observe');
+    expect(listsOf(edited, a)[0]).toBe(list);
+    expect([edited.domains.get(b), edited.domains.get(c)]).toEqual([before.domains.get(b), before.domains.get(c)]);
+    expect(edited.domains.get(b)).toBe(before.domains.get(b));
+
+    // The file itself: the same list anew for all who name it, and the one that only looked alike stays.
+    await writeFile(join(directory, 'all.txt'), `${all}more@a.example\n`);
+    const grown = await snapshotOf(loader);
+    expect(grown.revision).not.toBe(edited.revision);
+    expect(listsOf(grown, a)[0]).not.toBe(list);
+    expect(recipientListSize(listsOf(grown, a)[0] as RecipientList)).toBe(40_001);
+    expect(listsOf(grown, b)[1]).toBe(listsOf(grown, a)[0]);
+    expect(listsOf(grown, b)[0]).toBe(listsOf(before, b)[0]);
+    expect(listsOf(grown, c)[0]).toBe(list);
+    // What was handed over before is whole still.
+    expect(recipientListHas(list, 'u1@a.example')).toBe(true);
+
+    // Back again.
+    await writeFile(join(directory, 'settings.yaml'), text(''));
+    await writeFile(join(directory, 'all.txt'), all);
+    expect(await snapshotOf(loader)).toEqual(before);
+  });
+
+  it('a file of recipients of which a name changes is another list, as long as it was', async () => {
+    const own = `version: 1\norganizations: { acme: { primaryDomain: a.example, domains: { a.example: { recipients: [r.txt] } } } }\n`;
+    const directory = await temporaryDirectory({ 'settings.yaml': own, 'r.txt': 'ab\nc\n' });
+    const loader = createSettingsThread(filesIn(directory));
+    const sizes = [];
+    for (const content of ['ab\nc\n', 'a\nbc\n', 'ab\nd\n']) {
+      await writeFile(join(directory, 'r.txt'), content);
+      const [source] = (await snapshotOf(loader)).domains.get('a.example' as Domain)?.recipients ?? [];
+      if (source?.kind !== 'file') throw new Error('there is no file');
+      sizes.push(['ab', 'c', 'a', 'bc', 'd'].filter((name) => recipientListHas(source.list, name)));
+    }
+    expect(sizes).toEqual([
+      ['ab', 'c'],
+      ['a', 'bc'],
+      ['ab', 'd'],
+    ]);
   });
 
   it('a domain that goes and comes back is whole again', async () => {

@@ -12,6 +12,7 @@ const AROUND = {
   lists: { 'drop.txt': '192.0.2.0/25\n203.0.113.9\n' },
   trustedNetworks: ['127.0.0.0/8', '198.51.100.0/24', '192.0.2.30'],
   reinjectionServices: ['reinject'],
+  recipientLists: { 'recipients.txt': 'bob\n' },
 };
 const ROUTES = { routes: { r: { host: '192.0.2.30' }, s: { host: 'relay.example.net' } } };
 

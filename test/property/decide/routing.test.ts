@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { renderRouteChanges, type EnvelopeRecipient } from '../../../src/answers/index.ts';
 import {
   decideMessage,
+  recipientReading,
   ROUTE_FIELD,
+  type ExistenceFact,
   type Mailbox,
   type MessageDecision,
   type MessageTransaction,
@@ -21,6 +23,7 @@ const AROUND = {
   trustedNetworks: ['127.0.0.0/8', '192.0.2.30'],
   reinjectionServices: ['reinject'],
   originDomain: 'b.example',
+  recipientLists: { 'recipients.txt': 'bob\n' },
 };
 const ROUTES = { routes: { r: { host: '192.0.2.30' }, s: { host: 'relay.example.net', mx: true } } };
 const INTERNAL = 'route.postern.internal';
@@ -55,7 +58,9 @@ const encoded = pick<string | ResolvedTexts>(`u=a.example@r7-00000000.${INTERNAL
   to: 'odd',
   as: `u=a.example@r7-00000000.${INTERNAL}`,
 });
-const message: fc.Arbitrary<MessageTexts & { marks: readonly string[] }> = fc.record({
+type Texts = MessageTexts & { readonly marks: readonly string[]; readonly kinds: readonly ExistenceFact['kind'][] };
+
+const message: fc.Arbitrary<Texts> = fc.record({
   client: pick('203.0.113.1', '192.0.2.30', '127.0.0.1', 'local', 'unknown'),
   sender: pick(
     '<>',
@@ -72,17 +77,25 @@ const message: fc.Arbitrary<MessageTexts & { marks: readonly string[] }> = fc.re
     minLength: 1,
     maxLength: 5,
   }),
+  kinds: fc.array(pick<ExistenceFact['kind']>('existing', 'existing', 'missing', 'missing', 'unknown'), {
+    minLength: 5,
+    maxLength: 5,
+  }),
   marks: fc.oneof({ weight: 2, arbitrary: fc.constant<string[]>([]) }, fc.subarray(['r', 's', 'forged'])),
 });
 
-/** The message with the marks of these routes, as their services write them. */
-function marked(
-  snapshot: Snapshot,
-  { marks, ...texts }: MessageTexts & { marks: readonly string[] },
-): MessageTransaction {
+/** The message with the marks of these routes, as their services write them, and what is known of its recipients. */
+function marked(snapshot: Snapshot, { marks, kinds, ...texts }: Texts): MessageTransaction {
   const known = (name: string): boolean => snapshot.installation.routes.has(`acme/${name}` as RouteId);
   const valueOf = (name: string): string => (known(name) ? knownRoute(snapshot, name).mark : 'r1-forged');
-  return aMessage({ ...texts, headers: marks.map((name) => `${ROUTE_FIELD}: ${valueOf(name)}`) });
+  const t = aMessage({ ...texts, headers: marks.map((name) => `${ROUTE_FIELD}: ${valueOf(name)}`) });
+  const existences = t.recipients.map(({ address, resolved }): ExistenceFact | null => {
+    const sources = recipientReading(snapshot, address, resolved?.address ?? null)?.policy.recipients ?? null;
+    // One and the same recipient, however it is written, is of one kind.
+    const kind = kinds[address.localPart.toLowerCase().charCodeAt(0) % kinds.length] ?? 'existing';
+    return sources === null ? null : { kind, setting: '/x', text: 'so it is' };
+  });
+  return { ...t, existences };
 }
 
 const deliveriesOf = ({ routing }: MessageDecision): RouteDelivery[] => [
@@ -122,9 +135,9 @@ describe('routing', () => {
         );
         if (unknown.length > 0) expect(decision.verdict.kind).not.toBe('pass');
         if (decision.verdict.kind === 'defer') waited += 1;
-        expect(decision.verdict.kind === 'defer').toBe(
-          unknown.length > 0 && decision.routing.verdict.kind === 'pass' && !isRefused(decision),
-        );
+        const routed = decision.routing.verdict.kind;
+        const mustWait = routed === 'defer' || (unknown.length > 0 && routed === 'pass');
+        expect(decision.verdict.kind === 'defer').toBe(mustWait && !isRefused(decision));
       }),
       { numRuns: 3000 },
     );
@@ -183,6 +196,91 @@ describe('routing', () => {
       { numRuns: 3000 },
     );
     expect(routed).toBeGreaterThan(300);
+  });
+
+  it('what cannot be found out makes no difference, or the message waits; it never goes two ways at once', () => {
+    let [same, waiting] = [0, 0];
+    const isLocalBounce = ({ client, sender }: MessageTransaction): boolean =>
+      client.kind === 'local' && sender === null;
+    fc.assert(
+      fc.property(document, message, (good, texts) => {
+        const snapshot = snapshotOf(good);
+        fc.pre(snapshot !== null);
+        const [first] = texts.recipients ?? [];
+        fc.pre(first !== undefined);
+        const decided = (['existing', 'missing', 'unknown'] as const).map((kind) =>
+          decideMessage(snapshot, marked(snapshot, { ...texts, recipients: [first], kinds: [kind] })),
+        );
+        const t = marked(snapshot, { ...texts, recipients: [first] });
+        fc.pre(t.existences?.[0] !== null && !isLocalBounce(t));
+        const ways = decided.map(({ routing: { recipients } }) => {
+          const { here, routes } = recipients[0]!;
+          return JSON.stringify([here, routes.map(({ route, bounces }) => [route, bounces])]);
+        });
+        if (ways[0] === ways[1]) {
+          same += 1;
+          expect([ways[2], decided[2]!.verdict]).toEqual([ways[0], decided[0]!.verdict]);
+        } else {
+          waiting += 1;
+          expect(decided[2]!.routing.recipients[0]).toMatchObject({
+            here: false,
+            routes: [],
+            refusal: { kind: 'defer' },
+          });
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    expect(Math.min(same, waiting)).toBeGreaterThan(200);
+  });
+
+  it('RT-11 a missing recipient that goes to a route is not saved here', () => {
+    let routed = 0;
+    fc.assert(
+      fc.property(document, message, (good, texts) => {
+        const snapshot = snapshotOf(good);
+        fc.pre(snapshot !== null);
+        const t = marked(snapshot, { ...texts, kinds: Array(5).fill('missing') });
+        const isBounce = t.client.kind === 'local' && t.sender === null;
+        decideMessage(snapshot, t).routing.recipients.forEach((each, index) => {
+          if (each.routes.length === 0 || isBounce || (t.existences?.[index] ?? null) === null) return;
+          routed += 1;
+          expect([each.here, each.routes.length]).toEqual([false, 1]);
+        });
+      }),
+      { numRuns: 2000 },
+    );
+    expect(routed).toBeGreaterThan(200);
+  });
+
+  it('internal mail on its first pass goes to the gateway of its domain and nowhere else', () => {
+    let detoured = 0;
+    fc.assert(
+      fc.property(document, message, (good, texts) => {
+        const snapshot = snapshotOf(good);
+        fc.pre(snapshot !== null);
+        const t = marked(snapshot, {
+          ...texts,
+          client: '127.0.0.1',
+          user: null,
+          daemon: null,
+          marks: [],
+          sender: 'alice@a.example',
+        });
+        const policy = [...snapshot.domains.values()].find(({ domain }) => domain === 'a.example')!;
+        const gateway = policy.gateway?.internalRoute ?? null;
+        if (gateway === null || policy.enforcement === 'observe') return;
+        decideMessage(snapshot, t).routing.recipients.forEach((each, index) => {
+          if (!/^\w+@a\.example$/i.test(t.recipients[index]!.address.text)) return;
+          const isElsewhere = t.recipients[index]!.resolved !== null;
+          if (t.existences?.[index]?.kind !== 'existing' || isElsewhere) return;
+          detoured += 1;
+          expect([each.here, each.routes.map(({ route }) => route)]).toEqual([false, [gateway]]);
+        });
+      }),
+      { numRuns: 3000 },
+    );
+    expect(detoured).toBeGreaterThan(100);
   });
 
   it('RT-03 the changes of the envelope are the deliveries, each once, and nobody is taken out who is not put in', () => {

@@ -73,6 +73,9 @@ export const routingSettings: fc.Arbitrary<Keys> = fc
         ),
       ),
       outboundRouting: some(fc.record({ mail, route, action: pick('change', 'additionally') })),
+      inboundGateway: route.map((internalThroughGateway) => ({
+        ...{ enabled: true, ips: ['198.51.100.0/28'], internalThroughGateway },
+      })),
     },
     { requiredKeys: [] },
   )

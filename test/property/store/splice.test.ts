@@ -143,7 +143,7 @@ function checkEdit(before: string, after: string, removed: readonly Entry[], isA
   if (before.includes('\r\n')) expect(after.replaceAll('\r\n', '')).not.toContain('\n');
 }
 
-it('any edits of any layout mean what was meant and touch nothing else', () => {
+it('any edits of any layout mean what was meant and touch nothing else', { timeout: 600_000 }, () => {
   fc.assert(
     fc.property(plan, changes, (generated, edits) => {
       let text = render(generated);

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { renderRouteChanges, type EnvelopeRecipient } from '../../../src/answers/index.ts';
 import { decideMessage, type Routing } from '../../../src/decide/index.ts';
 import type { RouteId, Snapshot } from '../../../src/snapshot/index.ts';
-import { aRoutedSnapshot, knownRoute, withDomain, type Installed, type Keys } from '../../support/builders.ts';
+import {
+  aRoutedSnapshot,
+  type Around,
+  knownRoute,
+  withDomain,
+  type Installed,
+  type Keys,
+} from '../../support/builders.ts';
 import { aMessage, aRecipient, type MessageTexts, type ResolvedTexts } from '../../support/messages.ts';
 
 const ROUTES = { archive: { host: 'archive.example.net' }, dlp: { host: '192.0.2.30', port: 2525 } };
@@ -18,8 +25,14 @@ const given = (texts: string | ResolvedTexts, parameters: string[] = [], exact?:
 });
 
 /** The changes as lines, with the names of routes in place of their labels. */
-function changes(settings: Keys, recipients: Given[], texts: MessageTexts = {}, known: Installed = {}): string[] {
-  const snapshot = aRoutedSnapshot(withDomain(settings, { routes: ROUTES }), known);
+function changes(
+  settings: Keys,
+  recipients: Given[],
+  texts: MessageTexts = {},
+  known: Installed = {},
+  around: Around = {},
+): string[] {
+  const snapshot = aRoutedSnapshot(withDomain(settings, { routes: ROUTES }), known, around);
   const t = aMessage({ ...texts, recipients: recipients.map((each) => each.texts) });
   const decision = decideMessage(snapshot, t);
   expect(decision.verdict.kind).toBe('pass');
@@ -53,6 +66,22 @@ describe('the changes of the envelope', () => {
   it('RT-05 also saved: put in, and left where it is; nothing is said of success', () => {
     expect(changes(external({ alsoSave: true }), [given('bob@example.com')])).toEqual([
       `+ bob=example.com${END} NOTIFY=FAILURE ORCPT=rfc822;bob@example.com`,
+    ]);
+  });
+
+  it('one without a domain, of mail that no smtpd has taken, is taken out in both spellings that Postfix may have', () => {
+    const [settings, recipients] = [external(), [given('bob@example.com', [], 'bob@example.com')]];
+    const shown = `+ bob=example.com${END} ORCPT=rfc822;bob@example.com`;
+    expect(changes(settings, recipients, {}, {}, { originDomain: 'example.com' })).toEqual([
+      ...[shown, '- bob@example.com', '- bob'],
+    ]);
+    expect(changes(settings, recipients, {}, {}, { originDomain: 'other.example' })).toEqual([
+      shown,
+      '- bob@example.com',
+    ]);
+    const byClient = { to: 'bob@example.com', as: 'bob@example.com', by: 'relay', at: 'example.com' };
+    expect(changes(settings, [given(byClient)], {}, {}, { originDomain: 'example.com' })).toEqual([
+      ...[shown, '- <bob@example.com>'],
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answerSocketmap, renderRouteMaps } from '../../../src/answers/index.ts';
+import { answerSocketmap, recipientOfKey, renderRouteMaps, type SocketmapFacts } from '../../../src/answers/index.ts';
 import { encodeSocketmapReply } from '../../../src/wire/socketmap/index.ts';
 import { aDocument, aRoutedSnapshot, knownRoute, type Installed, type Keys } from '../../support/builders.ts';
 
@@ -17,15 +17,28 @@ const DOMAINS = {
   'none.example': {},
   'observed.example': { enforcement: 'observe', inboundRouting: [{ mail: PLAIN, route: 'archive' }] },
   'unclear.example': { recipients: ['r.txt'], inboundRouting: [{ mail: PLAIN, route: 'archive' }] },
+  'ghosts.example': {
+    recipients: ['r.txt'],
+    inboundRouting: [{ mail: PLAIN, route: 'archive', recipients: ['missing'] }],
+  },
+  'both.example': {
+    recipients: ['r.txt'],
+    inboundRouting: [
+      { mail: ['external'], route: 'archive' },
+      { mail: ['internal'], route: 'relay', recipients: ['missing'] },
+    ],
+  },
+  'nowhere.example': { recipients: ['r.txt'] },
 };
+const EXISTENCES = { existing: 'bob', missing: 'ghost', unknown: 'carol' } as const;
 const FACTS = { at: 0, milter: null };
 const NOT_FOUND = 'NOTFOUND ';
 const RETRY = 'OK retry:4.3.5 Postern route not installed';
 
 const snapshotOf = (known: Installed = {}, domains: Keys = DOMAINS) =>
-  aRoutedSnapshot(aDocument(domains, { routes: ROUTES }), known);
-const ask = (map: string, key: string, known: Installed = {}): string =>
-  encodeSocketmapReply(answerSocketmap(snapshotOf(known), map, key, FACTS))
+  aRoutedSnapshot(aDocument(domains, { routes: ROUTES }), known, { recipientLists: { 'r.txt': 'bob\n' } });
+const ask = (map: string, key: string, known: Installed = {}, facts: Partial<SocketmapFacts> = {}): string =>
+  encodeSocketmapReply(answerSocketmap(snapshotOf(known), map, key, { ...FACTS, ...facts }))
     .toString()
     .replace(/^[0-9]+:(.*),$/, '$1');
 
@@ -102,22 +115,45 @@ describe('the socketmap transport', () => {
 });
 
 describe('the socketmap recipients', () => {
-  it.each([
-    'bob@example.com',
-    'ghost@EXAMPLE.com',
-    '@example.com',
-    '@EXAMPLE.com.',
-    'bob@some.example',
-    '@bücher.example',
-  ])('%s may be routed, so it is taken', (key) => {
-    expect(ask('recipients', key)).toBe('OK routed');
-  });
+  it.each(['bob@example.com', 'ghost@EXAMPLE.com', 'bob@some.example', 'bob@bücher.example', 'bob+x@example.com'])(
+    '%s may be routed, so it is taken',
+    (key) => {
+      expect(ask('recipients', key)).toBe('OK routed');
+    },
+  );
 
   it.each([
-    ...['bob@none.example', 'bob@observed.example', 'bob@unclear.example', 'bob@elsewhere.example', '@none.example'],
-    ...['bob@sub.example.com', '@sub.example.com', 'bob@notexample.com', '@', '', 'bob', '*', '@a b', 'example.com'],
+    ...['bob@none.example', 'bob@observed.example', 'bob@elsewhere.example'],
+    ...['bob@sub.example.com', 'bob@notexample.com', '', 'bob', '*', 'example.com'],
   ])('RT-06 RT-08 "%s" is for Postfix alone', (key) => {
     expect(ask('recipients', key)).toBe(NOT_FOUND);
+  });
+
+  it.each(['@example.com', '@EXAMPLE.com.', '@bücher.example', '@none.example', '@sub.example.com', '@', '@a b'])(
+    '"%s", which would take everybody of a domain, is never said',
+    (key) => {
+      expect(recipientOfKey(key)).toBeNull();
+      expect(ask('recipients', key)).toBe(NOT_FOUND);
+    },
+  );
+
+  it.each<[string, keyof typeof EXISTENCES, string]>([
+    ['unclear.example', 'existing', 'OK routed'],
+    ['unclear.example', 'missing', NOT_FOUND],
+    ['unclear.example', 'unknown', 'TEMP a source of recipients cannot be asked'],
+    ['ghosts.example', 'existing', NOT_FOUND],
+    ['ghosts.example', 'missing', 'OK routed'],
+    ['ghosts.example', 'unknown', 'TEMP a source of recipients cannot be asked'],
+    ['both.example', 'existing', 'OK routed'],
+    ['both.example', 'missing', 'OK routed'],
+    ['both.example', 'unknown', 'OK routed'],
+    ['nowhere.example', 'existing', NOT_FOUND],
+    ['nowhere.example', 'missing', NOT_FOUND],
+    ['nowhere.example', 'unknown', NOT_FOUND],
+    ['observed.example', 'unknown', NOT_FOUND],
+  ])('of %s, one that is %s: %s', (domain, kind, answer) => {
+    const existence = { kind, setting: '/x', text: 'so it is' };
+    expect(ask('recipients', `${EXISTENCES[kind]}@${domain}`, {}, { existence })).toBe(answer);
   });
 
   it('does not depend on what Postfix knows: who is taken is not who is delivered', () => {

@@ -355,6 +355,7 @@ describe('reasons', () => {
       ['short-term-block', false],
       ['gateway-only', false],
       ['tls-required', false],
+      ['unknown-recipient', false],
     ]);
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { decideMessage, decideRecipient, type MessageDecision } from '../../../src/decide/index.ts';
 import { mailboxOf, visitedRoutes } from '../../../src/decide/rules/routing.ts';
-import { formatReply, parseAddress } from '../../../src/mail/index.ts';
-import type { RouteId } from '../../../src/snapshot/index.ts';
+import { formatReply, parseAddress, parseIpAddress, type IpAddress } from '../../../src/mail/index.ts';
+import { routeHostKey, withRouteServers, type RouteId } from '../../../src/snapshot/index.ts';
 import {
   aDocument,
   aRoutedSnapshot,
@@ -13,6 +13,7 @@ import {
   type Around,
   type Keys,
 } from '../../support/builders.ts';
+import { existenceOf } from '../../support/existence.ts';
 import { aField, aMessage, type MessageTexts } from '../../support/messages.ts';
 
 const ROUTES = { archive: { host: 'archive.example.net' }, dlp: { host: '192.0.2.30' } };
@@ -196,5 +197,75 @@ describe('a message that is refused or has to wait', () => {
     expect(reasons[0]).toBe(routing.decisive);
     expect(reasons.filter(({ rule }) => rule === 'routing')).toHaveLength(2);
     expect(new Set(reasons).size).toBe(reasons.length);
+  });
+});
+
+describe('RT-02 the server of a route', () => {
+  const settings = {
+    recipients: ['r.txt'],
+    inboundRouting: [
+      { mail: ['external'], recipients: ['existing', 'missing'], route: 'archive' },
+      { mail: ['internal'], recipients: ['missing'], route: 'dlp' },
+    ],
+  };
+  const base = snapshotOf(settings, { recipientLists: { 'r.txt': 'bob\n' } });
+  const ip = (text: string): IpAddress => parseIpAddress(text) as IpAddress;
+  const known = (...addresses: string[]) =>
+    withRouteServers(base, new Map([[routeHostKey({ host: 'archive.example.net', mx: false }), addresses.map(ip)]]));
+
+  function replyAtRcpt(client: string, recipient: string, snapshot = base): string {
+    const t = aTransaction({ client, recipient });
+    const existence = existenceOf(snapshot, t.recipient);
+    const { verdict } = decideRecipient(snapshot, { ...t, ...(existence !== null && { existence }) });
+    return verdict.kind === 'pass' ? 'pass' : formatReply(verdict.reply).slice(0, 9);
+  }
+
+  it.each([
+    ['203.0.113.5', 'ghost@example.com', '550 5.1.1'],
+    ['2001:db8::5', 'ghost@example.com', '550 5.1.1'],
+    ['203.0.113.5', 'bob@example.com', 'pass'],
+    ['203.0.113.6', 'ghost@example.com', 'pass'],
+    ['192.0.2.30', 'ghost@example.com', 'pass'],
+    ['local', 'ghost@example.com', 'pass'],
+    ['unknown', 'ghost@example.com', 'pass'],
+  ])(
+    'RT-02 that is given by name is known by the addresses that the name has: %s for %s: %s',
+    (client, recipient, reply) => {
+      expect(replyAtRcpt(client, recipient, known('203.0.113.5', '2001:db8::5'))).toBe(reply);
+    },
+  );
+
+  it('RT-02 whose name is not known is any client', () => {
+    expect(replyAtRcpt('203.0.113.5', 'ghost@example.com')).toBe('pass');
+    expect(replyAtRcpt('203.0.113.5', 'ghost@example.com', known())).toBe('pass');
+  });
+
+  it('RT-02 ends a ring, and its route is told: by its mark, and by its address', () => {
+    const facts = { recipients: ['ghost@example.com'], client: '203.0.113.5' };
+    const mark = `X-Postern-Route: ${knownRoute(base, 'archive').mark}`;
+    const missing = { kind: 'missing', setting: '/who', text: 'there is no ghost' } as const;
+    const loops = [
+      decideMessage(base, { ...aMessage({ ...facts, headers: [mark] }), existences: [missing] }),
+      decideMessage(known('203.0.113.5'), { ...aMessage(facts), existences: [missing] }),
+    ];
+    for (const { routing, verdict, decisive } of loops) {
+      expect(verdict).toMatchObject({ kind: 'reject', reply: { code: '550', status: '5.1.1' } });
+      expect(routing.recipients).toMatchObject([{ here: false, routes: [], loop: 'acme/archive' }]);
+      expect(decisive).toEqual({
+        rule: 'unknown-recipient',
+        setting: '/who',
+        text: 'there is no ghost',
+        considered: true,
+      });
+    }
+    const existing = decideMessage(base, aMessage({ recipients: ['bob@example.com'], headers: [mark] }));
+    expect(replyOf(existing)).toMatch(/^550 5\.4\.6 /);
+    expect(existing.routing.recipients[0]?.loop).toBe('acme/archive');
+  });
+
+  it('no loop is told of a message that goes its way, or that is refused for another reason', () => {
+    const message = decideMessage(base, aMessage({ recipients: ['bob@example.com', 'b(ob)@example.com'] }));
+    expect(message.routing.recipients.map(({ loop }) => loop)).toEqual([null, null]);
+    expect(replyOf(message)).toMatch(/^553 5\.1\.3 /);
   });
 });

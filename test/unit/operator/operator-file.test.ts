@@ -81,6 +81,11 @@ describe("the operator's file", () => {
     });
   });
 
+  it('the log of Postfix may be named', () => {
+    const { postfix } = good({ settings: 's', postfix: { logFile: 'log/mail.log' } });
+    expect(postfix).toEqual({ configDirectory: '/etc/postfix', logFile: 'log/mail.log' });
+  });
+
   it('with listen, a door that is not named is shut', () => {
     expect(doorsOf(good({ settings: 's', listen: { policy: 'unix:p.sock' } }))).toEqual({
       policy: ['unix:p.sock'],
@@ -198,6 +203,12 @@ describe("the operator's file", () => {
       { settings: 's', postfix: '/etc' },
       '/postfix',
       'must be a group of keys, such as { configDirectory: /etc/postfix }, not "/etc"',
+    ],
+    [
+      'a log without a name',
+      { settings: 's', postfix: { logFile: '' } },
+      '/postfix/logFile',
+      'must be the path of the file that Postfix logs to, not ""',
     ],
     [
       'networks as text',

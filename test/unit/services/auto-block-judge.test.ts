@@ -7,6 +7,7 @@ import {
   noteUnknownRecipient,
   type UnknownRecipient,
 } from '../../../src/services/index.ts';
+import { atOnce } from '../../support/at-once.ts';
 import { AutoBlockGround, HOUR, THREE } from '../../support/auto-block.ts';
 import {
   aDocument,
@@ -33,7 +34,7 @@ class Judged extends AutoBlockGround {
   ask(texts: TransactionTexts, times = 1): string[] {
     const { at: _, ...transaction } = aTransaction(texts);
     const judge = createJudge(() => this.current, this.clock, this.log, this.meters, undefined, this.blocks);
-    return Array.from({ length: times }, () => judge.judgeRecipient(transaction, context).decisive.rule);
+    return Array.from({ length: times }, () => atOnce(judge.judgeRecipient(transaction, context)).decisive.rule);
   }
 }
 

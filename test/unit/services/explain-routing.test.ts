@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { explain, type Explanation } from '../../../src/services/index.ts';
+import { explain, type Explanation, type Question } from '../../../src/services/index.ts';
 import { aRoutedSnapshot, aSnapshot, inDomain, knownRoute, withDomain, type Keys } from '../../support/builders.ts';
+import { existenceOf, type MapTexts } from '../../support/existence.ts';
 import { aMessage, type MessageTexts } from '../../support/messages.ts';
 
 const ROUTES = { routes: { archive: { host: 'archive.example.net' }, dlp: { host: '192.0.2.30' } } };
@@ -8,11 +9,25 @@ const external = (more: Keys = {}) => ({ inboundRouting: [{ mail: ['external'], 
 const snapshotOf = (settings: Keys) => aRoutedSnapshot(withDomain(settings, ROUTES));
 
 /** Without `headers` only the envelope is described. */
-function explained(settings: Keys, texts: MessageTexts = {}, snapshot = snapshotOf(settings)): Explanation {
+function explained(
+  settings: Keys,
+  texts: MessageTexts = {},
+  snapshot = snapshotOf(settings),
+  more: Partial<Question> = {},
+): Explanation {
   const { client, sender, recipients, saslUsername, encrypted, at, headers } = aMessage(texts);
   const addresses = recipients.map(({ address }) => address);
   const described = texts.headers === undefined ? null : headers;
-  return explain(snapshot, { client, sender, recipients: addresses, saslUsername, encrypted, at, headers: described });
+  return explain(snapshot, {
+    client,
+    sender,
+    recipients: addresses,
+    saslUsername,
+    encrypted,
+    at,
+    headers: described,
+    ...more,
+  });
 }
 const deliveries = (answer: Explanation) => answer.recipients.map((each) => each.deliveries);
 const here = (recipient: string) => ({ to: 'here', recipient, bounces: true });
@@ -117,5 +132,99 @@ describe('explain: where a message goes', () => {
       ['external', 'archive'],
       ['internal', 'here'],
     ]);
+  });
+});
+
+describe('explain: whether recipients exist', () => {
+  const LISTS = { recipientLists: { 'r.txt': 'bob\n' } };
+  const saved = {
+    recipients: ['r.txt', { map: 'hash:/v' }],
+    inboundRouting: [{ mail: ['external'], recipients: ['existing', 'missing'], route: 'archive', alsoSave: true }],
+  };
+  const UNREADABLE = { 'hash:/v': 'no such file' };
+
+  function explainedWith(settings: Keys, texts: MessageTexts, maps: MapTexts = { 'hash:/v': [] }): Explanation {
+    const snapshot = aRoutedSnapshot(withDomain(settings, ROUTES), {}, LISTS);
+    const existences = aMessage(texts).recipients.map(({ address }) => existenceOf(snapshot, address, maps));
+    return explained(settings, texts, snapshot, { existences });
+  }
+  const who = ({ reasons }: Explanation) =>
+    reasons.filter(({ rule }) => rule === 'unknown-recipient').map(({ text, recipient }) => [text, recipient]);
+
+  it('each is said where it was found, and goes its own way', () => {
+    const recipients = ['bob@example.com', 'ghost@example.com', 'c@elsewhere.example'];
+    const answer = explainedWith(saved, { recipients });
+    expect(deliveries(answer)).toEqual([
+      [here('bob@example.com'), at('archive', 'bob@example.com')],
+      [at('archive', 'ghost@example.com')],
+      [here('c@elsewhere.example')],
+    ]);
+    expect(who(answer)).toEqual([
+      ['bob@example.com exists: r.txt has bob', 'bob@example.com'],
+      ['ghost@example.com does not exist: no source of recipients has it', 'ghost@example.com'],
+    ]);
+  });
+
+  it('one that no rule takes is refused, with the reply, and goes nowhere', () => {
+    const answer = explainedWith({ recipients: ['r.txt'] }, { recipients: ['ghost@example.com', 'bob@example.com'] });
+    expect(answer.recipients.map(({ verdict, reply }) => [verdict, reply])).toEqual([
+      ['reject', '550 5.1.1 Recipient address unknown: there is no such mailbox here'],
+      ['pass', null],
+    ]);
+    expect(deliveries(answer)).toEqual([[], [here('bob@example.com')]]);
+  });
+
+  it('what cannot be found out makes it wait, and the source says why', () => {
+    const answer = explainedWith(saved, { recipients: ['carol@example.com'] }, UNREADABLE);
+    expect(answer.recipients[0]).toMatchObject({ verdict: 'defer', deliveries: [] });
+    expect(answer.recipients[0]?.reply).toMatch(/^451 4\.3\.0 /);
+    expect(who(answer)[0]).toEqual([
+      'whether carol@example.com exists cannot be found out: hash:/v: no such file',
+      'carol@example.com',
+    ]);
+  });
+
+  it('observe says what would have been', () => {
+    const answer = explainedWith(
+      { enforcement: 'observe', recipients: ['r.txt'] },
+      { recipients: ['ghost@example.com'] },
+    );
+    expect(answer.recipients[0]).toMatchObject({ verdict: 'pass', observed: { verdict: 'reject' } });
+  });
+
+  it('mail of sendmail(1) is not refused at RCPT, which it does not pass', () => {
+    const texts = {
+      client: 'local',
+      sender: 'x@partner.example',
+      recipients: ['ghost@example.com', 'bob@example.com'],
+    };
+    const answer = explainedWith(saved, texts);
+    expect(answer.recipients.map(({ verdict }) => verdict)).toEqual(['pass', 'pass']);
+    expect(deliveries(answer)).toEqual([
+      [at('archive', 'ghost@example.com')],
+      [here('bob@example.com'), at('archive', 'bob@example.com')],
+    ]);
+    const refused = explainedWith({ recipients: ['r.txt'] }, texts);
+    expect(deliveries(refused)).toEqual([[here('ghost@example.com')], [here('bob@example.com')]]);
+    expect(who(refused)).toEqual([
+      ['who exists is not asked here', 'ghost@example.com'],
+      ['who exists is not asked here', 'bob@example.com'],
+    ]);
+  });
+
+  it('a recipient that is refused at RCPT does not take the place of the others', () => {
+    const settings = { ...saved, inboundRouting: [{ mail: ['external'], route: 'archive', alsoSave: true }] };
+    const answer = explainedWith(settings, { recipients: ['ghost@example.com', 'bob@example.com'] });
+    expect(deliveries(answer)).toEqual([[], [here('bob@example.com'), at('archive', 'bob@example.com')]]);
+  });
+
+  it('internal mail goes through the gateway, and one that would be lost there is refused', () => {
+    const inboundGateway = { enabled: true, ips: ['192.0.2.30'], internalThroughGateway: 'dlp' };
+    const answer = explainedWith(
+      { recipients: ['r.txt'], inboundGateway },
+      { sender: 'alice@example.com', user: 'alice', recipients: ['bob@example.com', 'ghost@example.com'] },
+    );
+    expect(answer.recipients.map(({ verdict }) => verdict)).toEqual(['pass', 'reject']);
+    expect(deliveries(answer)).toEqual([[at('dlp', 'bob@example.com')], []]);
   });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseAddress, parseClientAddress, type Address } from '../../../src/mail/index.ts';
-import { createJudge, loadSettings } from '../../../src/services/index.ts';
-import type { RecipientTransaction } from '../../../src/decide/index.ts';
+import { createJudge, loadSettings, type RecipientDirectory } from '../../../src/services/index.ts';
+import type { ExistenceFact, RecipientTransaction } from '../../../src/decide/index.ts';
 import type { Snapshot } from '../../../src/snapshot/index.ts';
 import { MemoryStore } from '../../contract/memory-store.ts';
+import { atOnce } from '../../support/at-once.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
 import { surroundings } from './surroundings.ts';
@@ -57,7 +58,7 @@ const context = { queueId: null, instance: '1.2.3', clientName: 'host.remote.exa
 describe('the decision log', () => {
   it('a refusal is one line with everything an operator asks for', async () => {
     const { judge: judging, log, snapshot } = await judge();
-    const decision = judging.judgeRecipient(transaction(), context);
+    const decision = atOnce(judging.judgeRecipient(transaction(), context));
     expect(decision.verdict.kind).toBe('reject');
     expect(log.entries).toEqual([
       {
@@ -84,13 +85,15 @@ describe('the decision log', () => {
 
   it('what is absent is left out; the null sender is <>, local submission has its word', async () => {
     const { judge: judging, log } = await judge();
-    judging.judgeRecipient(
-      transaction({ client: 'none', sender: '<>', user: 'anna@example.com', recipient: 'x@elsewhere.example' }),
-      {
-        queueId: '4ABC',
-        instance: null,
-        clientName: null,
-      },
+    atOnce(
+      judging.judgeRecipient(
+        transaction({ client: 'none', sender: '<>', user: 'anna@example.com', recipient: 'x@elsewhere.example' }),
+        {
+          queueId: '4ABC',
+          instance: null,
+          clientName: null,
+        },
+      ),
     );
     const [{ fields } = { fields: {} }] = log.entries;
     expect(fields).toMatchObject({
@@ -106,7 +109,7 @@ describe('the decision log', () => {
 
   it('an observed refusal says both: passed, and what would have been', async () => {
     const { judge: judging, log } = await judge();
-    const decision = judging.judgeRecipient(transaction({ recipient: 'anna@watched.example' }), context);
+    const decision = atOnce(judging.judgeRecipient(transaction({ recipient: 'anna@watched.example' }), context));
     expect(decision.verdict).toEqual({ kind: 'pass' });
     expect(log.entries[0]?.fields).toMatchObject({ verdict: 'pass', observed: 'reject', rule: 'ip-block' });
     expect(log.entries[0]?.fields).not.toHaveProperty('reply');
@@ -133,15 +136,82 @@ describe('counting', () => {
     ],
   ])('%s has few labels, and no address among them', async (_, given, labels) => {
     const { judge: judging, meters } = await judge();
-    judging.judgeRecipient(transaction(given), context);
+    atOnce(judging.judgeRecipient(transaction(given), context));
     expect(meters.decisions).toEqual([{ stage: 'rcpt', ...labels }]);
+  });
+});
+
+describe('whether the recipient exists', () => {
+  const MISSING: ExistenceFact = { kind: 'missing', setting: '/who', text: 'anna@example.com does not exist' };
+
+  async function judgeWith(find: RecipientDirectory['find']) {
+    const text = SETTINGS.replace('        blockedIps', '        recipients: [{ map: "hash:/x" }]\n        blockedIps');
+    const { snapshot } = await loadSettings(new MemoryStore(text), surroundings());
+    if (snapshot === null) throw new Error('the settings are good');
+    const [clock, log, meters] = [new FakeClock(Date.UTC(2027, 0, 1)), new FakeLog(), new FakeMeters()];
+    let current = snapshot;
+    const judging = createJudge(() => current, clock, log, meters, undefined, null, { find });
+    const ask = (given: Parameters<typeof transaction>[0], instance = '1.2.3') =>
+      judging.judgeRecipient(transaction({ client: '192.0.2.1', ...given }), { ...context, instance });
+    return { ask, log, meters, clock, snapshot, setCurrent: (next: Snapshot) => (current = next) };
+  }
+
+  it('is asked of own recipients alone, and decides; the line says so', async () => {
+    const asked: string[] = [];
+    const { ask, log, meters, snapshot } = await judgeWith((given, { mailbox, policy }) => {
+      expect(given).toBe(snapshot);
+      asked.push(`${mailbox.localPart}@${policy.domain}`);
+      return policy.recipients === null ? null : MISSING;
+    });
+    expect(atOnce(ask({})).verdict).toMatchObject({ kind: 'reject', reply: { status: '5.1.1' } });
+    expect(atOnce(ask({ recipient: 'x@elsewhere.example' })).verdict.kind).toBe('pass');
+    expect(atOnce(ask({ recipient: 'x@watched.example' })).verdict.kind).toBe('pass');
+    expect(asked).toEqual(['anna@example.com', 'x@watched.example']);
+    expect(log.entries[0]?.fields).toMatchObject({
+      ...{ verdict: 'reject', rule: 'unknown-recipient', setting: '/who', text: 'anna@example.com does not exist' },
+      reply: '550 5.1.1 Recipient address unknown: there is no such mailbox here',
+    });
+    expect(meters.decisions[0]).toMatchObject({ rule: 'unknown-recipient', verdict: 'reject', domain: 'example.com' });
+  });
+
+  it('may take a while: nothing is said, logged or counted before, and the snapshot stays the one that was asked', async () => {
+    const gate = Promise.withResolvers<ExistenceFact>();
+    const { ask, log, meters, clock, snapshot, setCurrent } = await judgeWith(() => gate.promise);
+    const waiting = ask({});
+    expect(waiting).toBeInstanceOf(Promise);
+    clock.advance(500);
+    const edited = await loadSettings(new MemoryStore(SETTINGS), surroundings());
+    setCurrent(edited.snapshot ?? snapshot);
+    expect([log.entries, meters.decisions]).toEqual([[], []]);
+    gate.resolve(MISSING);
+    expect((await waiting).verdict.kind).toBe('reject');
+    expect(log.entries).toHaveLength(1);
+    expect(log.entries[0]?.fields['revision']).toBe(snapshot.revision);
+    expect(meters.decisions).toHaveLength(1);
+  });
+
+  it('what fails fails for this recipient alone', async () => {
+    const answers: (ExistenceFact | Promise<ExistenceFact>)[] = [
+      Promise.reject(new Error('broken invariant')),
+      MISSING,
+    ];
+    const { ask, log } = await judgeWith(() => answers.shift() ?? null);
+    await expect(ask({})).rejects.toThrow('broken invariant');
+    expect(log.entries).toEqual([]);
+    expect(atOnce(ask({})).verdict.kind).toBe('reject');
+  });
+
+  it('without a directory everybody exists', async () => {
+    const { judge: judging } = await judge();
+    expect(atOnce(judging.judgeRecipient(transaction({ client: '192.0.2.1' }), context)).verdict.kind).toBe('pass');
   });
 });
 
 describe('time', () => {
   it('an entry acts until its expiry, by the clock', async () => {
     const { judge: judging, clock } = await judge();
-    const verdict = (): string => judging.judgeRecipient(transaction({ client: '192.0.2.67' }), context).verdict.kind;
+    const verdict = (): string =>
+      atOnce(judging.judgeRecipient(transaction({ client: '192.0.2.67' }), context)).verdict.kind;
     expect(verdict()).toBe('reject');
     clock.advance(86_400_000 - 1);
     expect(verdict()).toBe('reject');
@@ -157,9 +227,9 @@ describe('time', () => {
     );
     let current = snapshot;
     const judging = createJudge(() => current, clock, log, meters);
-    expect(judging.judgeRecipient(transaction(), context).verdict.kind).toBe('reject');
+    expect(atOnce(judging.judgeRecipient(transaction(), context)).verdict.kind).toBe('reject');
     current = edited.snapshot ?? snapshot;
-    const decision = judging.judgeRecipient(transaction(), context);
+    const decision = atOnce(judging.judgeRecipient(transaction(), context));
     expect(decision).toMatchObject({ verdict: { kind: 'pass' }, bypassSpamFilter: true });
     expect(log.entries.at(-1)?.fields).toMatchObject({
       rule: 'ip-allow',
@@ -179,7 +249,7 @@ describe('several own domains in one message', () => {
     const judging = createJudge(() => snapshot, new FakeClock(), new FakeLog(), new FakeMeters());
     return (recipient: string, instance: string | null = 'one', given: Partial<RecipientTransaction> = {}): string => {
       const t = { ...transaction({ client: '198.51.100.7', recipient }), ...given };
-      const { verdict } = judging.judgeRecipient(t, { ...context, instance });
+      const { verdict } = atOnce(judging.judgeRecipient(t, { ...context, instance }));
       return verdict.kind === 'pass' ? 'pass' : verdict.reply.code;
     };
   };

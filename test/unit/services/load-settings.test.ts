@@ -129,6 +129,131 @@ describe('list files', () => {
   });
 });
 
+describe('files of recipients', () => {
+  const settings = (recipients: string, more = '', domains = ''): string => `version: 1
+organizations:
+  acme:
+    primaryDomain: example.com
+    domains:
+      example.com:
+        recipients: ${recipients}
+${more}${domains}`;
+  const namesNobody = 'which names nobody: mail for recipients that no other source names is refused';
+
+  it('are read, and a map is not: Postfix is asked for it when mail comes', async () => {
+    const store = new MemoryStore(settings('[r.txt, { map: "hash:/etc/postfix/virtual" }]'), {
+      'r.txt': 'bob\nanna\n',
+    });
+    const { snapshot, issues, lists, listFiles } = await loadSettings(store, surroundings());
+    expect(issues).toEqual([]);
+    expect([[...lists], listFiles]).toEqual([[['r.txt', 'bob\nanna\n']], ['r.txt']]);
+    const [policy] = [...(snapshot?.domains.values() ?? [])];
+    expect(policy?.recipients).toMatchObject([
+      { kind: 'file', file: 'r.txt', list: { starts: new Uint32Array([0, 4, 7]) } },
+      { kind: 'map', map: 'hash:/etc/postfix/virtual' },
+    ]);
+  });
+
+  it('that cannot be read are faults of the place that names them', async () => {
+    const { lines, revision } = await load(new MemoryStore(settings('[r.txt, gone.txt]'), { 'r.txt': 'bob\n' }));
+    expect(revision).toBeNull();
+    expect(lines).toEqual([
+      'settings.yaml:7:29: recipients entry 2 names the file of recipients gone.txt, which cannot be read: there is no such file',
+    ]);
+  });
+
+  it('every broken line is named by file and line, beside those of other files, and what is more is counted', async () => {
+    const store = new MemoryStore(settings('[r.txt, s.txt]', '        blockedIps: [{ file: a.txt }]\n'), {
+      'r.txt': 'bob\n# x\nbob anna\nbob@\n',
+      's.txt': 'a b\n'.repeat(101),
+      'a.txt': '010.1.1.1\n',
+    });
+    const { lines, revision } = await load(store);
+    expect(revision).toBeNull();
+    expect(lines.slice(0, 4).map((line) => line.slice(0, 40))).toEqual([
+      ...['a.txt:1:1: "010.1.1.1" has a leading zer', 'r.txt:3:1: "bob anna" is not one address'],
+      ...['r.txt:4:1: "bob@" is no address: "" is n', 's.txt:1:1: "a b" is not one address; wri'],
+    ]);
+    expect(lines).toHaveLength(1 + 2 + 100 + 1);
+    expect(lines.at(-1)).toBe('s.txt:1:1: and 1 more lines are refused');
+  });
+
+  it('one name above the limit is refused; names that stand twice are one', async () => {
+    const names = Array.from({ length: 1_000_001 }, (_, n) => `u${n}`).join('\n');
+    const refused = await load(new MemoryStore(settings('[r.txt]'), { 'r.txt': names }));
+    expect(refused.lines).toEqual([
+      expect.stringMatching(
+        /^settings\.yaml:7:22: .* names the file of recipients r\.txt, which holds 1000001 entries; the limit is 1000000$/,
+      ),
+    ]);
+    const fits = await load(new MemoryStore(settings('[r.txt]'), { 'r.txt': `${names.slice(3)}\nU1\n` }));
+    expect(fits.lines).toEqual([]);
+  }, 60_000);
+
+  it('that name nobody are warned about, and taken', async () => {
+    const { lines, revision } = await load(new MemoryStore(settings('[r.txt]'), { 'r.txt': '# to come\n' }));
+    expect(revision).not.toBeNull();
+    expect(lines).toEqual([
+      `settings.yaml:7:22: warning: recipients entry 1 names the file of recipients r.txt, ${namesNobody}`,
+    ]);
+  });
+
+  it('a last good text stands in for a broken one and for one that is gone, and the faults are still said', async () => {
+    const store = new MemoryStore(settings('[r.txt, gone.txt]'), { 'r.txt': 'bob anna\n' });
+    const last = new Map([
+      ['r.txt', 'bob\n'],
+      ['gone.txt', '# nobody\n'],
+    ]);
+    const loaded = await loadSettings(store, surroundings(), (file) => Promise.resolve(last.get(file) ?? null));
+    expect(loaded.snapshot).not.toBeNull();
+    expect(loaded.lists).toEqual(last);
+    expect(loaded.issues.map(formatIssue).map((line) => line.slice(0, 60))).toEqual([
+      'r.txt:1:1: "bob anna" is not one address; write one address ',
+      'settings.yaml:7:29: recipients entry 2 names the file of rec',
+      'settings.yaml:7:29: warning: recipients entry 2 names the fi',
+    ]);
+    const none = await loadSettings(store, surroundings(), () => Promise.resolve('bob anna\n'));
+    expect([none.snapshot, none.listFiles]).toEqual([null, ['r.txt', 'gone.txt']]);
+  });
+
+  it('one file may be a list of IPs and of recipients, and is named once', async () => {
+    const text = settings('[both.txt]', '        blockedIps: [{ file: both.txt }]\n');
+    const { snapshot, listFiles, lists } = await loadSettings(
+      new MemoryStore(text, { 'both.txt': '# empty\n' }),
+      surroundings(),
+    );
+    expect(snapshot).not.toBeNull();
+    expect([listFiles, [...lists]]).toEqual([['both.txt'], [['both.txt', '# empty\n']]]);
+    // As recipients these are taken, as IPs not.
+    const { lines } = await load(new MemoryStore(text, { 'both.txt': 'bob\n' }));
+    expect(lines).toEqual([expect.stringMatching(/^both\.txt:1:1: "bob" /)]);
+  });
+
+  it('domains share a file, and have it read once', async () => {
+    const store = new MemoryStore(settings('[r.txt]', '', '      b.example: { recipients: [r.txt] }\n'), {
+      'r.txt': 'bob\n',
+    });
+    const read: string[] = [];
+    const readList = store.readList.bind(store);
+    store.readList = (file) => {
+      read.push(file);
+      return readList(file);
+    };
+    const { snapshot } = await loadSettings(store, surroundings());
+    expect(read).toEqual(['r.txt']);
+    expect(snapshot?.domains.size).toBe(2);
+  });
+
+  it('the revision changes with them', async () => {
+    const revisions = ['bob\n', 'anna\n', '', 'bob\n# x\n', 'bob\n'].map(
+      async (content) => (await load(new MemoryStore(settings('[r.txt]'), { 'r.txt': content }))).revision,
+    );
+    const [first, ...others] = await Promise.all(revisions);
+    expect(others.pop()).toBe(first);
+    expect(new Set([first, ...others]).size).toBe(4);
+  });
+});
+
 describe('the revision', () => {
   const text = withLists('a.txt');
   const revisionOf = async (settings: string, list: string): Promise<string | null> =>

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createMessageJudge } from '../../../src/services/index.ts';
-import { aDocument, installedAs, REVISION, withDomain, type Installed } from '../../support/builders.ts';
+import type { ExistenceFact, MessageDecision } from '../../../src/decide/index.ts';
+import { createMessageJudge, type RecipientDirectory } from '../../../src/services/index.ts';
+import { atOnce } from '../../support/at-once.ts';
+import { aDocument, aSnapshot, installedAs, REVISION, withDomain, type Installed } from '../../support/builders.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeMeters } from '../../support/fake-log.ts';
 import { aKeyedSnapshot, aMessage, type MessageTexts } from '../../support/messages.ts';
@@ -116,6 +118,46 @@ describe('createMessageJudge', () => {
   it('the time of the clock decides about entries that expire', () => {
     const document = aDocument({ 'example.com': { allowedIps: [{ ip: '198.51.100.7', expires: '2026-12-31' }] } });
     expect(report(document, { client: '198.51.100.7' }).decision.bypassSpamFilter).toBe(false);
+  });
+
+  describe('whether recipients exist', () => {
+    const settings = {
+      recipients: [{ map: 'hash:/x' }],
+      inboundRouting: [{ mail: ['external'], recipients: ['missing'], route: 'archive' }],
+    };
+    const snapshot = installedAs(aSnapshot(withDomain(settings, { routes: { archive: { host: '192.0.2.10' } } })));
+    const fact = (kind: ExistenceFact['kind']): ExistenceFact => ({ kind, setting: '/who', text: 'so it is' });
+    const judgeWith = (...found: ReturnType<RecipientDirectory['find']>[]) => {
+      const [log, clock] = [new FakeLog(), new FakeClock()];
+      const directory: RecipientDirectory = { find: () => found.shift() ?? null };
+      const t = aMessage({ recipients: ['bob@example.com', 'c@elsewhere.example', 'ghost@example.com'] });
+      const judge = createMessageJudge(clock, log, new FakeMeters(), { directory });
+      return { judge, log, t };
+    };
+    const waysOf = ({ routing }: MessageDecision): boolean[] => routing.recipients.map(({ here }) => here);
+
+    it('is found out for each in its place', () => {
+      const { judge, t } = judgeWith(fact('existing'), fact('missing'));
+      expect(waysOf(atOnce(judge.judgeMessage(snapshot, t)))).toEqual([true, true, false]);
+    });
+
+    it('may have to be waited for: then the message waits', async () => {
+      const gate = Promise.withResolvers<ExistenceFact>();
+      const { judge, t } = judgeWith(fact('existing'), gate.promise);
+      const waiting = judge.judgeMessage(snapshot, t);
+      expect(waiting).toBeInstanceOf(Promise);
+      gate.resolve(fact('missing'));
+      expect(waysOf(await waiting)).toEqual([true, true, false]);
+    });
+
+    it('what makes the message wait, or refuses it, is the reason in its line', () => {
+      const { judge, t, log } = judgeWith(fact('existing'), fact('unknown'));
+      const decision = atOnce(judge.judgeMessage(snapshot, t));
+      judge.reportMessage(snapshot, decision, t, { queueId: '4Abc', ms: 1 });
+      expect(log.entries[0]?.fields).toMatchObject({
+        ...{ verdict: 'defer', rule: 'unknown-recipient', setting: '/who', text: 'so it is' },
+      });
+    });
   });
 
   describe('routes', () => {

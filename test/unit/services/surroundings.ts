@@ -19,6 +19,7 @@ export function surroundings(given: Given = {}): Surroundings {
       internalDomain: internalDomain.value,
       reinjectionServices: [],
       authservId: 'mx.example.com',
+      recipientDelimiter: '',
     },
     postfix: {
       smtpdListeners,

@@ -19,6 +19,7 @@ import {
 import { parse } from 'yaml';
 
 const LISTS = { 'lists/friends.txt': '192.0.2.200\n' };
+const AROUND = { lists: LISTS, recipientLists: { 'recipients/example.com': 'bob\n' } };
 
 function faults(document: unknown, around: Around = {}): [string, string][] {
   const compiled = compile(aSettings(document), someMaterials(around), aHost(around), REVISION);
@@ -46,13 +47,13 @@ describe('compile', () => {
   });
 
   it('gives the same snapshot for the same input, and plain data that can be cloned', () => {
-    const snapshot = aSnapshot(parse(EVERYTHING), { lists: LISTS });
-    expect(aSnapshot(parse(EVERYTHING), { lists: LISTS })).toEqual(snapshot);
+    const snapshot = aSnapshot(parse(EVERYTHING), AROUND);
+    expect(aSnapshot(parse(EVERYTHING), AROUND)).toEqual(snapshot);
     expect(structuredClone(snapshot)).toEqual(snapshot);
   });
 
   it('compiles lists with their notes, files and expiry', () => {
-    const { allowed, blocked } = own(parse(EVERYTHING), { lists: LISTS });
+    const { allowed, blocked } = own(parse(EVERYTHING), AROUND);
     expect(allowed.pointer).toBe(inDomain('allowedIps'));
     expect(allowed.entries).toEqual([
       { text: '198.51.100.7', note: 'phishing drill' },
@@ -153,7 +154,7 @@ describe('a route to ourselves', () => {
     ['another port', '192.0.2.1', 2525, ['*:25', '192.0.2.1:25']],
     ['another address', '192.0.2.2', 25, ['192.0.2.1:25']],
     ['an address that is not of this host', '192.0.2.2', 25, ['*:25']],
-    ['a name', 'localhost', 25, ['*:25']],
+    ['a name that is not of this host', 'mx.other.example', 25, ['*:25']],
     ['no Postfix at hand', '127.0.0.1', 25, []],
   ])('%s is no circle', (_, host, port, smtpd) => {
     expect(faults(route(host, port), { smtpd })).toEqual([]);

@@ -1,24 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { dependsOnWhoExists, NO_INSTALLATION, plainRule, type InboundRule } from '../../../src/snapshot/index.ts';
+import { inboundRuleFor, NO_INSTALLATION, plainRule, type InboundRule } from '../../../src/snapshot/index.ts';
 import { routeId } from '../../../src/snapshot/routes.ts';
-import {
-  aDomain,
-  aRoutedSnapshot,
-  aSettings,
-  aSnapshot,
-  inDomain,
-  withDomain,
-  type Keys,
-} from '../../support/builders.ts';
+import { aDomain, aRoutedSnapshot, aSnapshot, inDomain, withDomain, type Keys } from '../../support/builders.ts';
 
 const ROUTES = { a: { host: '192.0.2.1' }, b: { host: 'b.example.net' } };
 const policyOf = (settings: Keys) =>
-  aSnapshot(withDomain(settings, { routes: ROUTES })).domains.get(aDomain('example.com'))!;
-const inbound = (...rules: Keys[]) => policyOf({ recipients: ['r.txt'], inboundRouting: rules }).inboundRoutes;
+  aSnapshot(withDomain(settings, { routes: ROUTES }), { recipientLists: { 'r.txt': 'bob@example.com\n' } }).domains.get(
+    aDomain('example.com'),
+  )!;
+const withSources = (...rules: Keys[]) => policyOf({ recipients: ['r.txt'], inboundRouting: rules });
 
 const BOTH = ['external', 'internal'];
 const rule = (route: string, mail: string[], more: Keys = {}): Keys => ({ route, mail, ...more });
 const everybody = { recipients: ['existing', 'missing'] };
+const ghosts = { recipients: ['missing'] };
 
 describe('routes', () => {
   it('are known by their organization, with what the settings leave out', () => {
@@ -71,11 +66,19 @@ describe('rules', () => {
       {
         route: 'acme/b',
         mail: ['internal'],
+        recipients: ['existing'],
         alsoSave: true,
         suppressBounces: false,
         pointer: inDomain('inboundRouting/0'),
       },
-      { route: 'acme/a', mail: BOTH, alsoSave: false, suppressBounces: true, pointer: inDomain('inboundRouting/1') },
+      {
+        route: 'acme/a',
+        mail: BOTH,
+        recipients: ['existing'],
+        alsoSave: false,
+        suppressBounces: true,
+        pointer: inDomain('inboundRouting/1'),
+      },
     ]);
     expect(outboundRoutes).toEqual([
       { route: 'acme/b', mail: BOTH, action: 'additionally', pointer: inDomain('outboundRouting/0') },
@@ -89,36 +92,32 @@ describe('rules', () => {
     ).toHaveLength(2);
   });
 
-  it.each<[string, Keys[], string[]]>([
-    ['existing ones only', [rule('a', BOTH, everybody), rule('b', BOTH), rule('a', BOTH, everybody)], ['acme/a']],
-    ['missing ones only', [rule('b', BOTH, { recipients: ['missing'] }), rule('a', BOTH, everybody)], []],
-    ['all, but saves the existing', [rule('a', BOTH, { ...everybody, alsoSave: true })], []],
-    ['nobody: all act', [rule('a', BOTH, everybody), rule('b', BOTH, everybody)], ['acme/a', 'acme/b']],
-  ])('where who exists is said, rules act up to the first that is for %s', (_, rules, routes) => {
-    expect(inbound(...rules).map(({ route }) => route)).toEqual(routes);
-  });
-
-  it.each<[Keys, boolean, boolean]>([
-    [{}, true, false],
-    [everybody, false, false],
-    [{ recipients: ['missing'] }, true, true],
-    [{ ...everybody, alsoSave: true }, true, true],
-  ])('a rule with %j tells existing from missing, sources: %s', (more, withSources, onlyThere) => {
-    const own = (settings: Keys) =>
-      aSettings(withDomain(settings, { routes: ROUTES }))
-        .organizations.get('acme')!
-        .domains.get(aDomain('example.com'))!;
-    const known = own({ recipients: ['r.txt'], inboundRouting: [rule('a', BOTH, more)] });
-    expect(dependsOnWhoExists(known, known.inboundRouting[0]!)).toBe(withSources);
-    if (onlyThere || 'recipients' in more) return;
-    const unknown = own({ inboundRouting: [rule('a', BOTH, more)] });
-    expect(dependsOnWhoExists(unknown, unknown.inboundRouting[0]!)).toBe(false);
+  it.each<[string, Keys[], (string | undefined)[]]>([
+    ['for existing ones', [rule('a', BOTH)], ['acme/a', undefined, 'acme/a', undefined]],
+    ['for missing ones', [rule('a', BOTH, ghosts)], [undefined, 'acme/a', undefined, 'acme/a']],
+    ['for both', [rule('a', BOTH, everybody)], ['acme/a', 'acme/a', 'acme/a', 'acme/a']],
+    ['for one kind of mail', [rule('a', ['internal'], everybody)], ['acme/a', 'acme/a', undefined, undefined]],
+    [
+      'for existing ones and one for all',
+      [rule('a', BOTH), rule('b', BOTH, everybody)],
+      ['acme/a', 'acme/b', 'acme/a', 'acme/b'],
+    ],
+    [
+      'for missing ones of one kind of mail and one for all of the other',
+      [rule('a', ['external'], ghosts), rule('b', ['internal'], everybody), rule('b', ['external'])],
+      ['acme/b', 'acme/b', 'acme/b', 'acme/a'],
+    ],
+  ])('where who exists is said, of rules %s the first that fits is met', (_, rules, routes) => {
+    const policy = withSources(...rules);
+    const met = (['internal', 'external'] as const).flatMap((mail) =>
+      (['existing', 'missing'] as const).map((existence) => inboundRuleFor(policy, mail, existence)?.route),
+    );
+    expect(met).toEqual(routes);
   });
 });
 
 describe('a line of the transport table is written only where', () => {
-  const plain = (...rules: Keys[]): InboundRule | null =>
-    plainRule(policyOf({ inboundRouting: rules }).inboundRoutes, 'enforce');
+  const plain = (...rules: Keys[]): InboundRule | null => plainRule(policyOf({ inboundRouting: rules }));
 
   it.each<[string, Keys[]]>([
     ['one rule takes internal and external mail', [rule('a', BOTH)]],
@@ -146,6 +145,32 @@ describe('a line of the transport table is written only where', () => {
   });
 
   it('the domain is not only observed', () => {
-    expect(plainRule(policyOf({ inboundRouting: [rule('a', BOTH)] }).inboundRoutes, 'observe')).toBeNull();
+    expect(plainRule(policyOf({ enforcement: 'observe', inboundRouting: [rule('a', BOTH)] }))).toBeNull();
+  });
+
+  it.each<[string, Keys[], string | null]>([
+    ['one rule is for existing and missing recipients', [rule('a', BOTH, everybody)], 'acme/a'],
+    ['two rules take them to the same route', [rule('a', BOTH, ghosts), rule('a', BOTH)], 'acme/a'],
+    [
+      'four rules do',
+      ['internal', 'external'].flatMap((mail) => [rule('a', [mail]), rule('a', [mail], ghosts)]),
+      'acme/a',
+    ],
+    ['the rule is for existing ones alone: none', [rule('a', BOTH)], null],
+    ['the rule is for missing ones alone: none', [rule('a', BOTH, ghosts)], null],
+    ['missing ones go elsewhere: none', [rule('a', BOTH), rule('b', BOTH, ghosts)], null],
+    ['missing ones of one kind of mail go nowhere: none', [rule('a', BOTH), rule('a', ['internal'], ghosts)], null],
+    [
+      'missing ones are also saved, which they cannot be: none all the same',
+      [rule('a', BOTH), rule('a', BOTH, { ...ghosts, alsoSave: true })],
+      null,
+    ],
+    [
+      'missing ones go without bounces: none',
+      [rule('a', BOTH), rule('a', BOTH, { ...ghosts, suppressBounces: true })],
+      null,
+    ],
+  ])('where the domain says who exists, %s', (_, rules, route) => {
+    expect(plainRule(withSources(...rules))?.route ?? null).toBe(route);
   });
 });

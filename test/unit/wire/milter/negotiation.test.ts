@@ -66,6 +66,18 @@ describe('version and actions', () => {
     expect(tell(newSession({ actions: SMFIF.CHGFROM }), mta.offer(4))).toEqual(['fault action-not-offered at 0']);
   });
 
+  it.each([
+    [6, 0x1ff, SMFIF.ADDHDRS | SMFIF.CHGHDRS, 0x13],
+    [6, 0x1fd, SMFIF.ADDHDRS | SMFIF.CHGHDRS, 0x11],
+    [2, 0, SMFIF.ADDHDRS, 0x03],
+  ])('an optional action is taken where version %i with the actions %i has it', (version, offered, actions, agreed) => {
+    expect(answer({ actions, optionalActions: SMFIF.CHGBODY }, mta.offer(version, offered)).numbers[1]).toBe(agreed);
+  });
+
+  it('an optional action that the version does not have is left out', () => {
+    expect(answer({ optionalActions: SMFIF.CHGFROM }, mta.offer(4)).numbers[1]).toBe(0);
+  });
+
   it('offers of 0 mean the sets of version 1', () => {
     expect(
       answer({ actions: SMFIF.DELRCPT, protocol: SMFIP.NOHDRS | SMFIP.NOEOH }, mta.offer(2, 0, 0)).numbers,

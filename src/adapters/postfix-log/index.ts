@@ -1,0 +1,3 @@
+/** The face of the log file that Postfix writes. */
+export { findLog, type FoundLog } from './find-log.ts';
+export { followLog, type FollowedLog, type FollowerOptions } from './follower.ts';
